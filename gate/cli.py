@@ -1,0 +1,279 @@
+"""The command line: parse, call, print, exit. Every exit code of the program is decided in `main`.
+
+Importing this module loads click and nothing heavy; each command imports what it needs.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar
+
+import click
+
+from gate import __version__
+from gate.errors import EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_OPEN, EXIT_REQUEST, GateError, RecordsError
+
+if TYPE_CHECKING:
+    from gate.config.load import LoadedConfig
+    from gate.domain import Round
+
+_DEFAULT_CONFIG = "gate.yaml"
+_TRACEBACK_VARIABLE = "GATE_TRACEBACK"
+_MAX_WIDTH = 160
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="gate")
+def cli() -> None:
+    r"""A regression gate for fine-tuned language models.
+
+    \b
+    Exit codes: 0 the gate is open; 1 a blocking rule failed; 2 inconclusive, and fail_on is inconclusive;
+    3 the request is wrong; 4 the run broke; 130 interrupted.
+    """
+
+
+def _config_argument(command: Command) -> Command:
+    return click.argument("config", default=_DEFAULT_CONFIG, type=click.Path(path_type=Path))(command)
+
+
+def _common_options(command: Command) -> Command:
+    for option in reversed((
+        click.option("--output", type=click.Path(path_type=Path), default=Path("gate-out"), show_default=True,
+                     help="Folder for everything that the run leaves."),
+        click.option("--suite", "suites", multiple=True, metavar="NAME", help="Only this suite; repeatable."),
+        click.option("--quiet", is_flag=True, help="No progress on stderr."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _deciding_options(command: Command) -> Command:
+    for option in reversed((
+        click.option("--fail-on", type=click.Choice(["regression", "inconclusive", "never"]),
+                     help="Which verdicts close the gate; overrides the configuration."),
+        click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed; overrides the configuration."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _answering_options(command: Command) -> Command:
+    for option in reversed((
+        click.option("--adapter", type=click.Path(path_type=Path),
+                     help="Judge this adapter instead of candidate.adapter; relative to the current directory."),
+        click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N cases of each suite."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@cli.command("run")
+@_config_argument
+@_common_options
+@_deciding_options
+@_answering_options
+def run_command(
+    config: Path,
+    output: Path,
+    suites: tuple[str, ...],
+    quiet: bool,
+    fail_on: Literal["regression", "inconclusive", "never"] | None,
+    seed: int | None,
+    adapter: Path | None,
+    limit: int | None,
+) -> int:
+    """Answer all cases with base and candidate, compare, decide.
+
+    CONFIG is the configuration, gate.yaml by default. The report goes to stdout, the files to --output.
+    """
+    from gate import pipeline
+    from gate.plan import Options
+    from gate.progress import ProgressDisplay
+
+    options = Options(output=output, suites=suites, fail_on=fail_on, seed=seed, adapter=adapter, limit=limit)
+    loaded = _load(config)
+    with ProgressDisplay(quiet=quiet) as display:
+        result = pipeline.run(loaded, options, display, now=datetime.now(UTC))
+    return _conclude(result)
+
+
+@cli.command("answer")
+@_config_argument
+@_common_options
+@_answering_options
+def answer_command(
+    config: Path, output: Path, suites: tuple[str, ...], quiet: bool, adapter: Path | None, limit: int | None
+) -> int:
+    """The first half of run: both arms answer all cases. Leaves responses.jsonl; needs the model."""
+    from gate import pipeline
+    from gate.plan import Options
+    from gate.progress import ProgressDisplay
+
+    options = Options(output=output, suites=suites, adapter=adapter, limit=limit)
+    loaded = _load(config)
+    with ProgressDisplay(quiet=quiet) as display:
+        pipeline.answer(loaded, options, display)
+    return EXIT_OPEN
+
+
+@cli.command("compare")
+@_config_argument
+@_common_options
+@_deciding_options
+@click.option(
+    "--responses",
+    multiple=True,
+    metavar="ARM=FILE",
+    help="Recorded answers of an arm (base or candidate); default: responses.jsonl in --output. Repeatable.",
+)
+def compare_command(
+    config: Path,
+    output: Path,
+    suites: tuple[str, ...],
+    quiet: bool,
+    fail_on: Literal["regression", "inconclusive", "never"] | None,
+    seed: int | None,
+    responses: tuple[str, ...],
+) -> int:
+    """The second half of run: score, compare, decide, report. Needs no model."""
+    from gate import pipeline
+    from gate.plan import Options
+    from gate.recorded import read_arm_files
+
+    files = read_arm_files(responses)
+    options = Options(output=output, suites=suites, fail_on=fail_on, seed=seed)
+    return _conclude(pipeline.compare(_load(config), options, files, now=datetime.now(UTC)))
+
+
+@cli.command("check")
+@_config_argument
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of gate.yaml and nothing else.")
+def check_command(config: Path, schema: bool) -> int:
+    """Check everything that can be known without a model: configuration, cases, rules, sizes.
+
+    Exit code 3 if anything is wrong, else 0.
+    """
+    import json
+
+    from gate.config.load import json_schema
+
+    if schema:
+        click.echo(json.dumps(json_schema(), indent=2))
+        return EXIT_OPEN
+    from gate.checking import check
+
+    click.echo(check(_load(config)))
+    return EXIT_OPEN
+
+
+@cli.command("report")
+@click.argument("round_file", metavar="ROUND.json", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--format", "kind", type=click.Choice(["terminal", "markdown", "json"]), default="terminal", show_default=True
+)
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of round.json and nothing else.")
+def report_command(round_file: Path | None, kind: Literal["terminal", "markdown", "json"], schema: bool) -> int:
+    """Render a finished round again."""
+    import json
+
+    from gate import report
+
+    if schema:
+        click.echo(json.dumps(report.json_schema(), indent=2))
+        return EXIT_OPEN
+    if round_file is None:
+        raise click.UsageError("Missing argument 'ROUND.json'.")
+    result = _read_round(round_file)
+    if kind == "terminal":
+        _print_terminal(result)
+    else:
+        click.echo(report.markdown(result) if kind == "markdown" else report.dump(result), nl=False)
+    return EXIT_OPEN
+
+
+def _load(config: Path) -> "LoadedConfig":
+    from gate.config.load import load_config
+
+    return load_config(config)
+
+
+def _read_round(path: Path) -> "Round":
+    from gate import report
+
+    try:
+        return report.load(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise RecordsError(f"{path}: cannot be read: {problem.strerror or problem}") from None
+    except UnicodeDecodeError:
+        raise RecordsError(f"{path}: not UTF-8 text") from None
+
+
+def _conclude(result: "Round") -> int:
+    _print_terminal(result)
+    return result.verdict.exit_code
+
+
+def _print_terminal(result: "Round") -> None:
+    from shutil import get_terminal_size
+
+    from gate import report
+
+    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    click.echo(
+        report.terminal(result, width=min(get_terminal_size((100, 24)).columns, _MAX_WIDTH), color=color), nl=False
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with a code of the contract, whatever happens."""
+    signal.signal(signal.SIGTERM, _stop)
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        code = cli.main(args=arguments, prog_name="gate", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as problem:
+        problem.show()
+        return EXIT_REQUEST
+    except GateError as problem:
+        _complain(str(problem))
+        return problem.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted. Finished answers are kept: the same command continues.")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the report has gone. Without this, Python complains again when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN
+    except MemoryError:
+        _complain("out of memory. Lower `engine: {batch_tokens: ...}` or use a larger machine.")
+        return EXIT_BROKEN
+    except Exception as problem:
+        if os.environ.get(_TRACEBACK_VARIABLE):
+            raise
+        text = str(problem).strip().splitlines()
+        _complain(
+            f"unexpected {type(problem).__name__}: {text[0] if text else 'no message'}\n"
+            f"  This is a bug in gate. Set {_TRACEBACK_VARIABLE}=1 and run again to see where."
+        )
+        return EXIT_BROKEN
+    return code if isinstance(code, int) else EXIT_OPEN
+
+
+def _complain(text: str) -> None:
+    from gate.report.escape import terminal
+
+    for line in text.splitlines():
+        click.echo(f"gate: {terminal(line)}" if not line.startswith("  ") else terminal(line), err=True)
+
+
+def _stop(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,139 @@
+"""Reading `gate.yaml`: the file, the files it names that are part of the configuration, and errors for people.
+
+Every problem of the file is reported at once, each with file, line, column and the nearest known key.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from gate.config.positions import Document, Value, parse
+from gate.config.schema import GateConfig
+from gate.config.suggest import did_you_mean, known_keys
+from gate.errors import ConfigError
+
+_MAX_SCHEMA_BYTES = 1_048_576
+_SHOWN_AT_MOST = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedConfig:
+    """A valid configuration and where it lies."""
+
+    config: GateConfig
+    path: Path
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the configuration's paths are relative to."""
+        return self.path.parent
+
+    def resolve(self, written: str) -> Path:
+        """The file or folder that a path in the configuration means."""
+        return self.folder / Path(written).expanduser()
+
+
+def load_config(path: Path) -> LoadedConfig:
+    """Read and validate a configuration.
+
+    Raises:
+        ConfigError: With every problem found, one a line.
+    """
+    document = parse(_read(path, "Name the configuration: gate run PATH/TO/gate.yaml."), path.name)
+    if not isinstance(document.value, dict):
+        found = "it is empty" if document.value is None else "found something else"
+        raise ConfigError(f"{path.name}: a configuration is a mapping of keys such as `version` and `suites`; {found}")
+    context = {"read_json": lambda written: _read_json(path.parent / Path(written).expanduser(), written)}
+    try:
+        config = GateConfig.model_validate(document.value, context=context)
+    except ValidationError as problem:
+        errors = problem.errors(include_url=False)
+        lines = list(dict.fromkeys(_describe(error, document) for error in errors))
+        more = [f"and {len(lines) - _SHOWN_AT_MOST} more"] if len(lines) > _SHOWN_AT_MOST else []
+        raise ConfigError("\n".join(lines[:_SHOWN_AT_MOST] + more)) from None
+    return LoadedConfig(config=config, path=path)
+
+
+def json_schema() -> dict[str, object]:
+    """The JSON Schema of `gate.yaml`, for editors."""
+    return GateConfig.model_json_schema()
+
+
+def _read(path: Path, fix: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file", fix=fix) from None
+    except IsADirectoryError:
+        raise ConfigError(
+            f"{path}: this is a folder", fix=f"Name the file, for example {path / 'gate.yaml'}."
+        ) from None
+    except (OSError, ValueError) as problem:
+        raise ConfigError(f"{path}: cannot be read: {problem}") from None
+
+
+def _read_json(path: Path, written: str) -> object:
+    """Read a JSON file that the configuration names. ValueErrors become errors at the naming key."""
+    try:
+        if path.stat().st_size > _MAX_SCHEMA_BYTES:
+            raise ValueError(f"{written}: larger than {_MAX_SCHEMA_BYTES:,} bytes")
+        content: object = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as problem:
+        raise ValueError(f"{written}: {problem.strerror or problem}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise ValueError(f"{written}: not valid JSON: {problem}") from None
+    return content
+
+
+def _describe(error: ErrorDetails, document: Document) -> str:
+    """One problem as `gate.yaml:4:7: suites.json.scorer.ignorecase: unknown key, did you mean 'ignore_case'?`."""
+    path, missing = _locate(error["loc"], document.value)
+    name = ".".join(str(part) for part in (*path, *missing)) or "the file"
+    if error["type"] == "extra_forbidden":
+        hint = did_you_mean(str(path[-1]), sorted(known_keys(json_schema(), error["loc"][:-1])))
+        return f"{document.at(path, key=True)}: {name}: unknown key{hint}"
+    return f"{document.at(path)}: {name}: {_reason(error)}"
+
+
+def _locate(location: tuple[int | str, ...], value: Value) -> tuple[tuple[int | str, ...], tuple[str, ...]]:
+    """Split pydantic's location into the path that exists in the file and the rest that does not.
+
+    Pydantic puts the kind of a union's member into its locations; that is no key of the file and is skipped.
+    """
+    path: list[int | str] = []
+    for index, part in enumerate(location):
+        match value, part:
+            case dict(), str() if part in value:
+                value = value[part]
+            case list(), int() if part < len(value):
+                value = value[part]
+            case dict(), _ if index == len(location) - 1 and value.get("kind") != part:
+                return tuple(path), (str(part),)
+            case _:
+                continue
+        path.append(part)
+    return tuple(path), ()
+
+
+def _reason(error: ErrorDetails) -> str:
+    given = error.get("input")
+    match error["type"]:
+        case "missing":
+            return "this key is required"
+        case "union_tag_not_found":
+            return f"needs a `kind`, one of {error['ctx']['expected_tags']}" if "ctx" in error else "needs a `kind`"
+        case "union_tag_invalid":
+            context = error["ctx"]
+            known = [tag.strip().strip("'") for tag in context["expected_tags"].split(",")]
+            near = did_you_mean(str(context["tag"]), known)
+            return f"unknown kind {context['tag']!r}{near}"
+        case "string_type" if isinstance(given, bool | int | float):
+            return f"expected text, found {str(given).lower()}; put it in quotes if text is meant"
+        case "value_error":
+            return error["msg"].removeprefix("Value error, ")
+        case _:
+            shown = f" (found {given!r:.60})" if isinstance(given, str | int | float | bool) or given is None else ""
+            return f"{error['msg'][0].lower()}{error['msg'][1:]}{shown}"

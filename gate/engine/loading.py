@@ -1,0 +1,89 @@
+"""Loading what transformers loads: device, tokenizer, weights, and the tokens that end an answer."""
+
+from pathlib import Path
+from typing import Any
+
+from gate.engine.base_model import BaseFolder
+from gate.errors import BrokenRun, ConfigError
+
+
+def silence() -> None:
+    """Keep transformers' and the hub's progress bars and advice out of the gate's output."""
+    from huggingface_hub.utils import disable_progress_bars
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    disable_progress_bars()
+
+
+def pick_device(wanted: str) -> str:
+    """Resolve `auto`, and refuse a device that is not there: never a silent run on the CPU."""
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = wanted.partition(":")
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there[kind] or (kind == "cuda" and index and int(index) >= torch.cuda.device_count()):
+        raise BrokenRun(
+            f"engine.device: {wanted} is not there", fix="Check the driver and torch's build, or use `device: auto`."
+        )
+    return wanted
+
+
+def device_name(device: str) -> str:
+    """What a report calls the device."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+
+
+def load_tokenizer(path: Path) -> Any:
+    """Load a tokenizer; code in its folder is never run."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise ConfigError(f"base.model: the tokenizer in {path} cannot be loaded: {_first_line(problem)}") from None
+
+
+def load_model(base: BaseFolder, dtype: str, device: str) -> Any:
+    """Load the base's weights in evaluation mode; code and pickles in its folder are never touched."""
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            base.path, dtype=dtype, trust_remote_code=False, use_safetensors=True, local_files_only=True
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as problem:
+        raise ConfigError(f"base.model: {base.name} cannot be loaded: {_first_line(problem)}") from None
+    model.to(device)
+    model.eval()
+    return model
+
+
+def stop_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """Every token that ends an answer, as the tokenizer, the model and its generation config say; the first pads."""
+    found: dict[int, None] = {}
+    for source in (tokenizer.eos_token_id, model.generation_config.eos_token_id, model.config.eos_token_id):
+        for token in source if isinstance(source, list) else [source]:
+            if isinstance(token, int):
+                found[token] = None
+    if not found:
+        raise ConfigError("base.model: neither tokenizer nor model name an end-of-sequence token")
+    return tuple(found)
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Versions of installed packages, by name."""
+    from importlib.metadata import version
+
+    return {package: version(package) for package in packages}
+
+
+def _first_line(problem: Exception) -> str:
+    text = str(problem).strip()
+    return text.splitlines()[0][:300] if text else type(problem).__name__

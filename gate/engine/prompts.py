@@ -1,0 +1,106 @@
+"""From a conversation to token ids: the chat template once, special tokens never twice.
+
+The same ids go to every arm. A prompt that does not fit is an error; nothing is ever cut silently.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+from gate import wording
+from gate.engine.session import Prompt, Question
+from gate.errors import CasesError, ConfigError
+
+_SHOWN_AT_MOST = 5
+
+
+class Tokenizer(Protocol):
+    """What is used of a transformers tokenizer."""
+
+    chat_template: str | None
+
+    def apply_chat_template(  # noqa: D102
+        self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool, **kwargs: object
+    ) -> str: ...
+
+    def __call__(self, text: list[str], *, add_special_tokens: bool) -> Mapping[str, list[list[int]]]: ...  # noqa: D102
+
+
+def render(
+    questions: Sequence[Question],
+    tokenizer: Tokenizer,
+    *,
+    template: Literal["chat", "raw"],
+    template_kwargs: Mapping[str, object],
+    max_positions: int | None,
+) -> tuple[Prompt, ...]:
+    """Turn questions into prompts.
+
+    Args:
+        questions: What to ask.
+        tokenizer: The base model's.
+        template: `chat`: through the tokenizer's chat template. `raw`: the text of the only message.
+        template_kwargs: Passed to the chat template.
+        max_positions: Longest sequence that the model can take, answer included; None when it has no limit.
+
+    Raises:
+        ConfigError: If the tokenizer has no chat template, or the template refuses a conversation.
+        CasesError: If a prompt and its answer do not fit the model.
+    """
+    if not questions:
+        return ()
+    if template == "chat":
+        texts = [_through_template(question, tokenizer, template_kwargs) for question in questions]
+    else:
+        texts = [_single_message(question) for question in questions]
+    # A template writes the special tokens that the model was trained with; adding them again would double them.
+    ids = tokenizer(texts, add_special_tokens=template == "raw")["input_ids"]
+    prompts = tuple(
+        Prompt(suite=q.suite, case=q.case, token_ids=tuple(row), max_new_tokens=q.max_new_tokens)
+        for q, row in zip(questions, ids, strict=True)
+    )
+    _check_lengths(prompts, max_positions)
+    return prompts
+
+
+def _through_template(question: Question, tokenizer: Tokenizer, kwargs: Mapping[str, object]) -> str:
+    from jinja2 import TemplateError
+
+    if tokenizer.chat_template is None:
+        raise ConfigError(
+            "generation.template: the base model's tokenizer has no chat template",
+            fix="Use a chat model, or set `generation: {template: raw}` for a base model.",
+        )
+    conversation = [{"role": message.role, "content": message.content} for message in question.messages]
+    try:
+        return tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True, **kwargs)
+    except (TemplateError, ValueError, TypeError) as problem:
+        raise ConfigError(
+            f"the chat template refuses the case {question.suite}/{question.case}: {problem}",
+            fix="Some templates know no system role, or want user and assistant turns in alternation.",
+        ) from None
+
+
+def _single_message(question: Question) -> str:
+    if len(question.messages) != 1:
+        raise CasesError(
+            f"{question.suite}/{question.case}: a conversation of {len(question.messages)} messages needs "
+            "`generation.template: chat`"
+        )
+    return question.messages[0].content
+
+
+def _check_lengths(prompts: Sequence[Prompt], max_positions: int | None) -> None:
+    empty = [prompt for prompt in prompts if not prompt.token_ids]
+    if empty:
+        raise CasesError(f"{empty[0].suite}/{empty[0].case}: the prompt has no tokens")
+    if max_positions is None:
+        return
+    long = [prompt for prompt in prompts if len(prompt.token_ids) + prompt.max_new_tokens > max_positions]
+    if long:
+        lines = [
+            f"{p.suite}/{p.case}: {len(p.token_ids):,} prompt tokens and up to {p.max_new_tokens:,} new do not fit "
+            f"the model's {max_positions:,} positions"
+            for p in long[:_SHOWN_AT_MOST]
+        ]
+        more = [f"and {wording.count(len(long) - _SHOWN_AT_MOST, 'more case')}"] if len(long) > _SHOWN_AT_MOST else []
+        raise CasesError("\n".join(lines + more), fix="Shorten the prompts or lower `generation.max_new_tokens`.")

@@ -1,0 +1,236 @@
+"""The stages of a run in order: plan, answer, score, compare, decide, record. One direction, nothing asked twice.
+
+`run` is `answer` and then `compare`; the second half reads what the first one wrote and never needs a model.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from gate import __version__, wording
+from gate.adapters.folder import AdapterFolder, name_warning, read_adapter
+from gate.assemble import Scored, choose_evidence, distributions, score_all, summarise
+from gate.config.load import LoadedConfig
+from gate.domain import Arm, ArmName, Comparison, Hypothesis, Response, Round
+from gate.engine.answering import Progress, answer_all, signature, whole_batches
+from gate.engine.base_model import BaseFolder, find_base
+from gate.engine.session import CandidateFiles, Question, Session, Settings
+from gate.plan import Options, Plan, declare_rules, make_plan
+from gate.recorded import read_recorded
+from gate.report import dump, markdown
+from gate.rules.decide import decide
+from gate.rules.verdict import conclude
+from gate.run_folder import REPORT, ROUND, Manifest, RunFolder
+from gate.stats.compare import compare as test_hypothesis
+from gate.transport.git import head_commit
+
+_SIGNATURE_CHARACTERS = 12
+
+
+class Display(Progress, Protocol):
+    """Progress, and a line now and then."""
+
+    def say(self, text: str) -> None:
+        """Tell the person who waits what is happening."""
+        ...
+
+
+class Stopwatch:
+    """How long the stages of a run took, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - began, 3)
+
+
+def run(loaded: LoadedConfig, options: Options, display: Display, *, now: datetime) -> Round:
+    """Answer every case with both arms, then compare."""
+    answer(loaded, options, display)
+    return compare(loaded, options, {}, now=now)
+
+
+def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
+    """The first half: everything that needs the model. Leaves the answers and how they were made.
+
+    Raises:
+        GateError: Of the kind that says what went wrong. Finished answers are kept, the same call continues.
+    """
+    watch, folder = Stopwatch(), RunFolder(options.output)
+    with watch.stage("prepare"):
+        plan = make_plan(loaded, options)
+        folder.create()
+        folder.drop_finished()
+        config = loaded.config
+        base = find_base(config.base.model, config.base.revision, loaded.folder)
+        name = str(options.adapter or config.candidate.adapter)
+        adapter = read_adapter(options.adapter or loaded.resolve(name))
+    display.say(f"loading {base.name} and {name}")
+    with watch.stage("load"):
+        session = _open(loaded, plan, base, CandidateFiles(
+            path=adapter.path, name=name, tensor_names=adapter.tensor_names,
+            description=adapter.description, digest=adapter.digest,
+        ))  # fmt: skip
+    with session:
+        manifest = Manifest(
+            signature=signature(session),
+            arms=session.arms,
+            environment=session.environment,
+            warnings=(*_name_warnings(adapter, config.base.model), *session.warnings),
+            timings=watch.seconds,
+            limit=options.limit,
+        )
+        answers = list(whole_batches(session, folder.earlier_answers(manifest.signature)))
+        folder.write_responses(answers, {})
+        folder.write_manifest(manifest)
+        with watch.stage("answer"), folder.recorder(answers) as record:
+            done = frozenset((one.suite, one.case, one.arm) for one in answers)
+            answer_all(session, done=done, record=record, progress=display)
+    folder.write_responses(_in_order(plan, answers), {})
+    folder.write_manifest(replace(manifest, timings=watch.seconds))
+
+
+def compare(loaded: LoadedConfig, options: Options, files: Mapping[ArmName, Path], *, now: datetime) -> Round:
+    """The second half: score, compare pair by pair, decide, record. Needs no model and looks at none.
+
+    Args:
+        loaded: The configuration.
+        options: What the command line changes.
+        files: Arm -> file of recorded answers; an arm that is not named is taken from the output folder.
+        now: The time of the round.
+
+    Returns:
+        The finished round; it, the report and the scored answers are in the output folder.
+
+    Raises:
+        RecordsError: If the answers cannot be read or are not those of the configured cases.
+    """
+    watch, folder = Stopwatch(), RunFolder(options.output)
+    with watch.stage("compare"):
+        recorded = read_recorded(folder, files)
+        options = replace(options, limit=options.limit or recorded.limit)
+        plan = make_plan(loaded, options)
+        scored = score_all(plan.suites, recorded.responses, strip=loaded.config.generation.strip_thinking)
+        declared = declare_rules(loaded, plan.suites, scored.pairs, partial=options.partial)
+        binary = {one.suite.name: one.scorer.binary for one in plan.suites if one.scorer is not None}
+
+        def test(hypothesis: Hypothesis) -> Comparison:
+            task = hypothesis.task_suite
+            return test_hypothesis(
+                hypothesis,
+                scored.pairs[hypothesis.suite],
+                binary=binary[hypothesis.suite],
+                seed=plan.seed,
+                task_pairs=scored.pairs[task] if task is not None else None,
+                task_binary=binary[task] if task is not None else None,
+            )
+
+        comparisons, findings = decide(declared, test)
+        roles = {one.suite.name: one.suite.role for one in plan.suites}
+        verdict = conclude(findings, comparisons, roles=roles, fail_on=plan.fail_on)
+    arms = recorded.arms
+    result = Round(
+        id=_round_id(now, arms, plan),
+        created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
+        gate_version=__version__,
+        commit=head_commit(loaded.folder),
+        signature=_round_signature(loaded, plan, arms, recorded.environment),
+        arms=arms,
+        suites={one.suite.name: summarise(one, scored) for one in plan.suites},
+        comparisons=comparisons,
+        distributions=distributions(plan.suites, scored, alpha=plan.alpha),
+        findings=findings,
+        verdict=verdict,
+        evidence=choose_evidence(plan.suites, scored),
+        warnings=(*recorded.warnings, *_partial_warnings(options), *plan.warnings),
+        environment=recorded.environment,
+        timings={**recorded.timings, **watch.seconds},
+    )
+    _record(folder, plan, scored, result)
+    return result
+
+
+def _open(loaded: LoadedConfig, plan: Plan, base: BaseFolder, candidate: CandidateFiles) -> Session:
+    generation = loaded.config.generation
+    questions = [
+        Question(
+            suite=one.suite.name,
+            case=case.id,
+            messages=case.messages,
+            max_new_tokens=case.max_new_tokens or generation.max_new_tokens,
+        )
+        for one in plan.suites
+        for case in one.suite.cases
+    ]
+    settings = Settings(
+        dtype=loaded.config.base.dtype, template=generation.template, template_kwargs=generation.template_kwargs
+    )
+    return loaded.config.engine.open(base, candidate, questions, settings=settings)
+
+
+def _in_order(plan: Plan, answers: list[Response]) -> list[Response]:
+    """The order of the configuration and the case files, which no batch plan changes."""
+    place = {
+        (one.suite.name, case.id): index
+        for index, (one, case) in enumerate((one, case) for one in plan.suites for case in one.suite.cases)
+    }
+    arms = {"base": 0, "candidate": 1}
+    return sorted(answers, key=lambda one: (place[one.suite, one.case], arms[one.arm], one.repeat))
+
+
+def _record(folder: RunFolder, plan: Plan, scored: Scored, result: Round) -> None:
+    folder.create()
+    folder.write_responses(_in_order(plan, list(scored.answers.values())), scored.scores)
+    folder.write(REPORT, markdown(result))
+    folder.write(ROUND, dump(result))
+
+
+def _name_warnings(adapter: AdapterFolder, base: str) -> tuple[str, ...]:
+    warning = name_warning(adapter.base_name, base)
+    return () if warning is None else (warning,)
+
+
+def _partial_warnings(options: Options) -> tuple[str, ...]:
+    parts = []
+    if options.suites:
+        parts.append(f"only the suites {wording.listing(list(options.suites))}")
+    if options.limit is not None:
+        parts.append(f"only the first {wording.count(options.limit, 'case')} of each suite")
+    return (f"A partial run: {' and '.join(parts)}. Rules about what was left out were not applied.",) if parts else ()
+
+
+def _round_signature(loaded: LoadedConfig, plan: Plan, arms: Mapping[str, Arm], environment: Mapping[str, str]) -> str:
+    """What must be equal for two rounds to be comparable: all but the candidate."""
+    config = loaded.config
+    suites = [
+        [one.suite.name, one.suite.digest, one.scorer and one.scorer.model_dump(mode="json")] for one in plan.suites
+    ]
+    parts = {
+        "base": (arms["base"].digest or "unknown")[:_SIGNATURE_CHARACTERS],
+        "suites": _short_digest(suites),
+        "generation": _short_digest(config.generation.model_dump(mode="json")),
+        "dtype": environment.get("dtype", "unknown"),
+        "alpha": f"{plan.alpha:g}",
+        "seed": str(plan.seed),
+    }
+    return "|".join(["v1", *(f"{key}:{value}" for key, value in parts.items())])
+
+
+def _round_id(now: datetime, arms: Mapping[str, Arm], plan: Plan) -> str:
+    content = _short_digest([[arm.digest for arm in arms.values()], [one.suite.digest for one in plan.suites]])
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{content}"
+
+
+def _short_digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:_SIGNATURE_CHARACTERS]

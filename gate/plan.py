@@ -1,0 +1,248 @@
+"""Everything about a run that can be known without a model: suites, scorers, rules, and what is wrong with them.
+
+`gate check` prints a plan's notes; `gate run` refuses to start on a plan that cannot be made.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gate import wording
+from gate.config.load import LoadedConfig
+from gate.config.schema import SuiteConfig
+from gate.data.cases import load_cases, suite_digest
+from gate.domain import Case, Pair, Suite
+from gate.errors import CasesError, ConfigError, UsageError
+from gate.rules import MaxDrop, default_rules
+from gate.rules.base import Scope, SuiteFacts
+from gate.rules.decide import Declared
+from gate.rules.verdict import FailOn
+from gate.scorers import AnyScorer
+from gate.stats.planning import cases_to_pass_unchanged
+
+_SHOWN_AT_MOST = 20
+_FEW_CASES, _SOME_CASES, _ENOUGH_BINARY_CASES = 50, 100, 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line changes about a run."""
+
+    output: Path = Path("gate-out")
+    suites: tuple[str, ...] = ()
+    """Only these; empty: all."""
+    fail_on: FailOn | None = None
+    seed: int | None = None
+    adapter: Path | None = None
+    """Replaces `candidate.adapter`; relative to the current directory."""
+    limit: int | None = None
+    """Only the first cases of each suite."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether something of the configuration is left out."""
+        return bool(self.suites) or self.limit is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSuite:
+    """A suite with what scores it."""
+
+    suite: Suite
+    scorer: AnyScorer | None
+    """None: unlabelled inputs."""
+    metric: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something a person should know before a run."""
+
+    level: Literal["note", "warning"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A run that can start."""
+
+    suites: tuple[PlannedSuite, ...]
+    notes: tuple[Note, ...]
+    alpha: float
+    seed: int
+    fail_on: FailOn
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The notes that the reader of a report must know as well."""
+        return tuple(note.text for note in self.notes if note.level == "warning")
+
+
+def make_plan(loaded: LoadedConfig, options: Options) -> Plan:
+    """Read the cases and check that suites, scorers and rules fit each other.
+
+    Raises:
+        UsageError: If a suite named on the command line does not exist.
+        ConfigError: If a rule can never work where it stands.
+        CasesError: If case files are bad, or cases do not fit their scorer. All files are read first.
+    """
+    config = loaded.config
+    unknown = [name for name in options.suites if name not in config.suites]
+    if unknown:
+        raise UsageError(f"--suite: no suite is called {unknown[0]!r}; there are {', '.join(config.suites)}")
+    chosen = {name: suite for name, suite in config.suites.items() if not options.suites or name in options.suites}
+    suites = _load_suites(loaded, chosen, options.limit)
+    declared = declare_rules(loaded, suites, unscored_pairs(suites), partial=options.partial)
+    _refuse_impossible(loaded, declared)
+    return Plan(
+        suites=suites,
+        notes=tuple(_notes(suites, declared)),
+        alpha=config.statistics.alpha,
+        seed=config.statistics.seed if options.seed is None else options.seed,
+        fail_on=options.fail_on or config.fail_on,
+    )
+
+
+def declare_rules(
+    loaded: LoadedConfig, suites: Sequence[PlannedSuite], pairs: Mapping[str, tuple[Pair, ...]], *, partial: bool
+) -> tuple[Declared, ...]:
+    """Put every rule in its place: those of the suites, defaults where there are none, then those of the run.
+
+    Args:
+        loaded: The configuration.
+        suites: The suites of the run.
+        pairs: Suite -> pairs of scores, for every scored suite.
+        partial: Drop rules that are about nothing, because what they are about was left out on purpose.
+    """
+    config = loaded.config
+    facts = {
+        planned.suite.name: SuiteFacts(
+            name=planned.suite.name,
+            role=planned.suite.role,
+            scorer=planned.scorer.kind,
+            metric=planned.metric,
+            pairs=pairs[planned.suite.name],
+        )
+        for planned in suites
+        if planned.scorer is not None
+    }
+    alpha = config.statistics.alpha
+    declared = []
+    for name, suite in facts.items():
+        written = config.suites[name].rules
+        for rule in default_rules(suite.role, suite.scorer) if written is None else written:
+            scope = Scope(suite=suite, suites=facts, alpha=alpha, default=written is None)
+            declared.append(Declared(rule=rule, scope=scope))
+    whole = Scope(suite=None, suites=facts, alpha=alpha)
+    declared += [Declared(rule=rule, scope=whole) for rule in config.rules]
+    return tuple(one for one in declared if not partial or one.rule.problem(one.scope) is None)
+
+
+def unscored_pairs(suites: Sequence[PlannedSuite]) -> dict[str, tuple[Pair, ...]]:
+    """The pairs of every scored suite before anything was answered."""
+    return {
+        planned.suite.name: tuple(
+            Pair(
+                case=case.id,
+                cluster=case.cluster,
+                tags=case.tags,
+                critical=case.critical,
+                candidate=None,
+                reference=None,
+            )
+            for case in planned.suite.cases
+        )
+        for planned in suites
+        if planned.scorer is not None
+    }
+
+
+def _load_suites(loaded: LoadedConfig, chosen: dict[str, SuiteConfig], limit: int | None) -> tuple[PlannedSuite, ...]:
+    suites, problems = [], []
+    for name, config in chosen.items():
+        try:
+            cases = load_cases(loaded.resolve(config.cases), label=config.cases)[:limit]
+            _check_cases(name, cases, config.scorer)
+        except CasesError as problem:
+            problems.append(problem)
+            continue
+        suite = Suite(name=name, role=config.role, cases=cases, digest=suite_digest(cases))
+        suites.append(PlannedSuite(suite=suite, scorer=config.scorer, metric=config.metric))
+    if problems:
+        raise CasesError("\n".join(str(problem) for problem in problems))
+    return tuple(suites)
+
+
+def _check_cases(name: str, cases: Sequence[Case], scorer: AnyScorer | None) -> None:
+    if scorer is None:
+        return
+    found = [(case.id, problem) for case in cases if (problem := scorer.problem(case)) is not None]
+    if found:
+        lines = [f"suites.{name}: case {case}: {problem}" for case, problem in found[:_SHOWN_AT_MOST]]
+        more = [f"and {wording.count(len(found) - _SHOWN_AT_MOST, 'more case')}"] if len(found) > _SHOWN_AT_MOST else []
+        raise CasesError("\n".join(lines + more))
+
+
+def _refuse_impossible(loaded: LoadedConfig, declared: Sequence[Declared]) -> None:
+    """Refuse rules about nothing: a misspelt tag must not look like a rule that passed."""
+    lines = []
+    for one in declared:
+        problem = one.rule.problem(one.scope)
+        if problem is not None:
+            where = f"suites.{one.scope.suite.name}.rules" if one.scope.suite else "rules"
+            lines.append(f"{loaded.path.name}: {where}: {one.rule.kind}: {problem}")
+    if lines:
+        raise ConfigError("\n".join(lines))
+
+
+def _notes(suites: Sequence[PlannedSuite], declared: Sequence[Declared]) -> list[Note]:
+    notes = []
+    roles = {planned.suite.role for planned in suites}
+    if "regression" not in roles:
+        text = "No regression suite: whatever the task gains, the verdict cannot be `pass`, nothing protects the rest."
+        notes.append(Note(level="warning", text=text))
+    if "task" not in roles:
+        notes.append(Note(level="note", text="No task suite: regressions are checked, a gain is not."))
+    for planned in suites:
+        text = _size_note(planned)
+        if text is not None:
+            notes.append(Note(level="warning", text=text))
+    for one in declared:
+        text = _hopeless(one)
+        if text is not None:
+            notes.append(Note(level="warning", text=text))
+    return notes
+
+
+def _size_note(planned: PlannedSuite) -> str | None:
+    """The article's size bands. They only warn: the test decides."""
+    n, name = len(planned.suite.cases), planned.suite.name
+    if planned.scorer is None:
+        return None
+    half_width_pp = 100 * 1.96 * (0.25 / n) ** 0.5
+    width = f"a score near 50 % is known to +-{half_width_pp:.1f} pp"
+    if n < _FEW_CASES:
+        return f"{name}: {wording.count(n, 'case')} are too few for most decisions ({width})."
+    if n < _SOME_CASES:
+        return f"{name}: {n} cases give low reliability ({width})."
+    if planned.scorer.binary and n < _ENOUGH_BINARY_CASES:
+        return f"{name}: {n} cases; for right-or-wrong scores 300 to 500 are a reasonable lower bound ({width})."
+    return None
+
+
+def _hopeless(one: Declared) -> str | None:
+    """A rule that cannot pass an unchanged candidate, or can pass only a better one."""
+    rule, suite = one.rule, one.scope.suite
+    if not isinstance(rule, MaxDrop) or suite is None:
+        return None
+    if rule.drop.value == 0:
+        return f"{suite.name}: max_drop of 0 pp can pass only on a proven gain; an unchanged model stays inconclusive."
+    n = sum(rule.slice is None or rule.slice in pair.tags for pair in suite.pairs)
+    needed = cases_to_pass_unchanged(rule.drop.value, rule.level(one.scope))
+    if n >= needed:
+        return None
+    return (
+        f"{suite.name}: max_drop of {rule.drop} cannot pass on {wording.count(n, 'case')}, even if no answer changes; "
+        f"at least {needed} are needed."
+    )
