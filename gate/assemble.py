@@ -155,11 +155,25 @@ def distributions(suites: Sequence[PlannedSuite], scored: Scored, *, alpha: floa
     for planned in suites:
         if planned.suite.role != "distribution":
             continue
-        lengths = {
-            arm: [scored.answers[planned.suite.name, case.id, arm].tokens for case in planned.suite.cases]
-            for arm in ARMS
-        }
-        shifts.append(length_change(planned.suite.name, lengths["candidate"], lengths["base"], alpha=alpha))
+        keys = [(planned.suite.name, case.id) for case in planned.suite.cases]
+        lengths = [(scored.answers[*key, "candidate"].tokens, scored.answers[*key, "base"].tokens) for key in keys]
+        known = [(mine, other) for mine, other in lengths if mine is not None and other is not None]
+        change = length_change([mine for mine, _ in known], [other for _, other in known], alpha=alpha)
+        shifts.append(
+            Distribution(
+                suite=planned.suite.name,
+                measure="length_tokens",
+                arm="candidate",
+                against="base",
+                n=change.n,
+                estimate=change.mean_candidate,
+                against_estimate=change.mean_reference,
+                change=change.change,
+                low=change.low,
+                high=change.high,
+                level=1 - 2 * alpha,
+            )
+        )
     return tuple(shifts)
 
 

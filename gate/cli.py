@@ -33,8 +33,13 @@ def cli() -> None:
     r"""A regression gate for fine-tuned language models.
 
     \b
-    Exit codes: 0 the gate is open; 1 a blocking rule failed; 2 inconclusive, and fail_on is inconclusive;
-    3 the request is wrong; 4 the run broke; 130 interrupted.
+    Exit codes:
+      0    the gate is open
+      1    a blocking rule failed
+      2    inconclusive, and fail_on is inconclusive
+      3    the request is wrong: usage, configuration, cases, adapter
+      4    the run broke: never a pass, never a fail
+      130  interrupted
     """
 
 

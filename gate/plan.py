@@ -11,7 +11,7 @@ from typing import Literal
 from gate import wording
 from gate.config.load import LoadedConfig
 from gate.config.schema import SuiteConfig
-from gate.data.cases import load_cases, suite_digest
+from gate.data import load_cases, suite_digest
 from gate.domain import Case, Pair, Suite
 from gate.errors import CasesError, ConfigError, UsageError
 from gate.rules import MaxDrop, default_rules
@@ -179,7 +179,7 @@ def _check_cases(name: str, cases: Sequence[Case], scorer: AnyScorer | None) -> 
         return
     found = [(case.id, problem) for case in cases if (problem := scorer.problem(case)) is not None]
     if found:
-        lines = [f"suites.{name}: case {case}: {problem}" for case, problem in found[:_SHOWN_AT_MOST]]
+        lines = [f"suites.{name}: case {case} {problem}" for case, problem in found[:_SHOWN_AT_MOST]]
         more = [f"and {wording.count(len(found) - _SHOWN_AT_MOST, 'more case')}"] if len(found) > _SHOWN_AT_MOST else []
         raise CasesError("\n".join(lines + more))
 
@@ -204,14 +204,8 @@ def _notes(suites: Sequence[PlannedSuite], declared: Sequence[Declared]) -> list
         notes.append(Note(level="warning", text=text))
     if "task" not in roles:
         notes.append(Note(level="note", text="No task suite: regressions are checked, a gain is not."))
-    for planned in suites:
-        text = _size_note(planned)
-        if text is not None:
-            notes.append(Note(level="warning", text=text))
-    for one in declared:
-        text = _hopeless(one)
-        if text is not None:
-            notes.append(Note(level="warning", text=text))
+    texts = [*(_size_note(planned) for planned in suites), *(_hopeless(one) for one in declared)]
+    notes += [Note(level="warning", text=text) for text in texts if text is not None]
     return notes
 
 
@@ -240,7 +234,7 @@ def _hopeless(one: Declared) -> str | None:
         return f"{suite.name}: max_drop of 0 pp can pass only on a proven gain; an unchanged model stays inconclusive."
     n = sum(rule.slice is None or rule.slice in pair.tags for pair in suite.pairs)
     needed = cases_to_pass_unchanged(rule.drop.value, rule.level(one.scope))
-    if n >= needed:
+    if needed is None or n >= needed:
         return None
     return (
         f"{suite.name}: max_drop of {rule.drop} cannot pass on {wording.count(n, 'case')}, even if no answer changes; "

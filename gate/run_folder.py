@@ -12,7 +12,8 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from gate.data.responses import read_responses, response_row, write_atomically
+from gate.data.responses import read_responses, response_row
+from gate.data.whole_file import write_whole
 from gate.domain import Arm, ArmName, Response, Score
 from gate.errors import BrokenRun, RecordsError, UsageError
 
@@ -102,8 +103,7 @@ class RunFolder:
 
     def write(self, name: str, text: str) -> None:
         """Write a file so that it is there whole or not at all."""
-        with _disk(self.path):
-            write_atomically(self.path / name, text)
+        write_whole(self.path / name, text)
 
 
 @contextmanager

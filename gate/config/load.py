@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from gate.config.positions import Document, Value, parse
 from gate.config.schema import GateConfig
-from gate.config.suggest import did_you_mean, known_keys
+from gate.config.suggest import Schema, did_you_mean, known_keys
 from gate.errors import ConfigError
 
 _MAX_SCHEMA_BYTES = 1_048_576
@@ -57,7 +57,7 @@ def load_config(path: Path) -> LoadedConfig:
     return LoadedConfig(config=config, path=path)
 
 
-def json_schema() -> dict[str, object]:
+def json_schema() -> Schema:
     """The JSON Schema of `gate.yaml`, for editors."""
     return GateConfig.model_json_schema()
 
@@ -90,10 +90,14 @@ def _read_json(path: Path, written: str) -> object:
 
 def _describe(error: ErrorDetails, document: Document) -> str:
     """One problem as `gate.yaml:4:7: suites.json.scorer.ignorecase: unknown key, did you mean 'ignore_case'?`."""
-    path, missing = _locate(error["loc"], document.value)
+    location = error["loc"]
+    if location[-1:] == ("[key]",):  # pydantic's way to say that the key itself is wrong
+        path, _ = _locate(location[:-1], document.value)
+        return f"{document.at(path, key=True)}: {'.'.join(str(part) for part in path)}: {_reason(error)}"
+    path, missing = _locate(location, document.value)
     name = ".".join(str(part) for part in (*path, *missing)) or "the file"
     if error["type"] == "extra_forbidden":
-        hint = did_you_mean(str(path[-1]), sorted(known_keys(json_schema(), error["loc"][:-1])))
+        hint = did_you_mean(str(path[-1]), sorted(known_keys(json_schema(), location[:-1])))
         return f"{document.at(path, key=True)}: {name}: unknown key{hint}"
     return f"{document.at(path)}: {name}: {_reason(error)}"
 
@@ -124,7 +128,7 @@ def _reason(error: ErrorDetails) -> str:
         case "missing":
             return "this key is required"
         case "union_tag_not_found":
-            return f"needs a `kind`, one of {error['ctx']['expected_tags']}" if "ctx" in error else "needs a `kind`"
+            return "needs a `kind`"
         case "union_tag_invalid":
             context = error["ctx"]
             known = [tag.strip().strip("'") for tag in context["expected_tags"].split(",")]

@@ -19,6 +19,7 @@ Scalar = str | int | float | bool | None
 Value = Scalar | list["Value"] | dict[str, "Value"]
 Path = tuple[str | int, ...]
 
+_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _TAGS = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
@@ -98,6 +99,8 @@ class _Reader:
             raise self._error(
                 node, f"too much: over {_MAX_NODES:,} values or over {_MAX_DEPTH} levels (an alias loop?)"
             )
+        if isinstance(node, yaml.CollectionNode) and node.tag not in _COLLECTIONS:
+            raise self._error(node, f"the tag {node.tag!r:.60} is not allowed")
         self._document.values.setdefault(path, _place(node))
         match node:
             case yaml.MappingNode():
@@ -128,11 +131,11 @@ class _Reader:
         if node.tag not in _TAGS:
             if node.tag.startswith("tag:yaml.org,2002:") and node.tag.rpartition(":")[2] in ("str", "timestamp"):
                 return str(node.value)  # a date stays text: whoever wants a date parses it
-            raise self._error(node, f"the tag {node.tag!r} is not allowed")
+            raise self._error(node, f"the tag {node.tag!r:.60} is not allowed")
         try:
-            value = self._constructor.construct_object(node)  # type: ignore[no-untyped-call]
+            value = self._constructor.construct_object(node)
         except ValueError:
-            raise self._error(node, f"cannot read {node.value!r}") from None
+            raise self._error(node, f"cannot read {node.value!r:.60}") from None
         if isinstance(value, float) and value - value != 0:
             raise self._error(node, "not a finite number")
         return value if isinstance(value, bool | int | float) else None

@@ -4,7 +4,10 @@ Works on the JSON Schema of the configuration, so a new scorer or rule needs not
 """
 
 import difflib
-from collections.abc import Mapping
+from typing import Any
+
+Schema = dict[str, Any]
+"""A JSON Schema as pydantic makes it."""
 
 
 def did_you_mean(word: str, known: list[str]) -> str:
@@ -15,51 +18,33 @@ def did_you_mean(word: str, known: list[str]) -> str:
     return f", did you mean {plain[near[0]]!r}?" if near else f", known are {', '.join(known)}" if known else ""
 
 
-def known_keys(schema: Mapping[str, object], location: tuple[int | str, ...]) -> set[str]:
-    """The keys that the JSON Schema knows at a location of a pydantic error."""
-    definitions = schema["$defs"]
-    places: list[object] = [schema]
+def known_keys(schema: Schema, location: tuple[int | str, ...]) -> set[str]:
+    """The keys that the JSON Schema knows at a place.
+
+    Args:
+        schema: The whole schema, definitions included.
+        location: Where, as pydantic writes it: keys, indices, and the kind of a union's member where it chose one.
+    """
+    places = _objects(schema, schema)
     for part in location:
-        places = [deeper for place in places for deeper in _children(place, part, definitions)]
-    return {key for place in places for key in _properties(place, definitions)}
+        places = [found for place in places for deeper in _step(place, part) for found in _objects(deeper, schema)]
+    return {key for place in places for key in place.get("properties", ())}
 
 
-def _children(place: object, part: int | str, definitions: object) -> list[object]:
-    found: list[object] = []
-    for node in _variants(place, definitions):
-        if isinstance(part, int):
-            found += [node[key] for key in ("items",) if key in node]
-            continue
-        properties = node.get("properties")
-        if isinstance(properties, dict):
-            if part in properties:
-                found.append(properties[part])
-                continue
-            kind = properties.get("kind")
-            if isinstance(kind, dict) and kind.get("const") == part:
-                found.append(node)  # the union's tag in the location: stay on the member it names
-                continue
-        found += [node[key] for key in ("additionalProperties", "patternProperties") if isinstance(node.get(key), dict)]
-    return found
+def _step(place: Schema, part: int | str) -> list[Schema]:
+    """Go one part deeper: to a named key, into the kind of a union's member, to an item or any other key's value."""
+    properties = place.get("properties", {})
+    if part in properties:
+        return [properties[part]]
+    if properties.get("kind", {}).get("const") == part:
+        return [place]
+    others = (place.get("items"), place.get("additionalProperties"), *place.get("patternProperties", {}).values())
+    return [other for other in others if isinstance(other, dict)]
 
 
-def _properties(place: object, definitions: object) -> set[str]:
-    return {
-        key
-        for node in _variants(place, definitions)
-        for key in (node["properties"] if isinstance(node.get("properties"), dict) else ())
-    }
-
-
-def _variants(place: object, definitions: object) -> list[dict[str, object]]:
-    """Follow references and unions to the plain object schemas behind a place."""
-    if not isinstance(place, dict):
-        return []
-    if "$ref" in place and isinstance(definitions, dict):
-        return _variants(definitions[str(place["$ref"]).rpartition("/")[2]], definitions)
+def _objects(place: Schema, schema: Schema) -> list[Schema]:
+    """Follow references and unions to the plain schemas behind a place."""
+    if "$ref" in place:
+        return _objects(schema["$defs"][place["$ref"].rpartition("/")[2]], schema)
     members = [member for key in ("oneOf", "anyOf", "allOf") for member in place.get(key, ())]
-    if members:
-        return [variant for member in members for variant in _variants(member, definitions)]
-    if "patternProperties" in place:
-        return [{**place, "additionalProperties": next(iter(place["patternProperties"].values()))}]
-    return [place]
+    return [found for member in members for found in _objects(member, schema)] if members else [place]

@@ -9,7 +9,7 @@ from gate.errors import BrokenRun, ConfigError
 
 def silence() -> None:
     """Keep transformers' and the hub's progress bars and advice out of the gate's output."""
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
     from transformers.utils import logging
 
     logging.set_verbosity_error()

@@ -7,7 +7,7 @@ computes the very batches that it would have computed at once, and rounding in t
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from gate.domain import Arm, ArmName, Message, Response
 
@@ -56,14 +56,27 @@ class Settings:
 class Session(Protocol):
     """Loaded arms, ready to answer. A context manager: leaving it frees the memory."""
 
-    arms: Mapping[ArmName, Arm]
-    environment: Mapping[str, str]
-    """What the answers depend on besides weights and prompts: versions, device, number format."""
-    warnings: Sequence[str]
-    batches: Sequence[tuple[Prompt, ...]]
-    """All prompts, in the batches in which they are answered."""
+    @property
+    def arms(self) -> Mapping[ArmName, Arm]:
+        """The contestants, the reference arm first."""
+        ...
 
-    def __enter__(self) -> "Session": ...
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the answers depend on besides weights and prompts: versions, device, number format."""
+        ...
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What a reader of the results must know, one sentence each."""
+        ...
+
+    @property
+    def batches(self) -> Sequence[tuple[Prompt, ...]]:
+        """All prompts, in the batches in which they are answered."""
+        ...
+
+    def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> None: ...
 
     def answer(self, arm: ArmName, batch: Sequence[Prompt]) -> tuple[Response, ...]:

@@ -4,6 +4,7 @@ For some adapters it is not (trained biases; PiSSA and OLoRA, which move part of
 attached). The proof is by logits: those of the pristine base, taken before, against those of the "off" state.
 """
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,12 +66,14 @@ def attach(model: Any, adapter: Path, tensor_names: frozenset[str]) -> Any:
 
     advice = "The adapter was trained on another base model, or its configuration was changed afterwards."
     try:
-        attached = PeftModel.from_pretrained(model, str(adapter))
+        with warnings.catch_warnings(action="ignore"):  # what PEFT only warns of is checked below, and refused
+            attached = PeftModel.from_pretrained(model, str(adapter))
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as problem:
         reason = next((line.strip() for line in str(problem).splitlines() if "mismatch for" in line), None)
         text = reason or str(problem).splitlines()[0]
         raise AdapterRefused(f"{adapter}: does not fit the base model: {text:.300}", fix=advice) from None
-    places = frozenset(get_peft_model_state_dict(attached))
+    # Left to decide by itself, PEFT asks the hub whether the base's embeddings were resized.
+    places = frozenset(get_peft_model_state_dict(attached, save_embedding_layers=False))
     for missing, what in (
         (tensor_names - places, "has no place in the base model"),
         (places - tensor_names, "is missing"),

@@ -42,7 +42,7 @@ class Critical(Rule):
         ]
         missing = sum(pair.candidate is None or pair.reference is None for _, pair in pairs)
         if broken:
-            named = ", ".join(f"{suite}/{case}" for suite, case in broken[:_NAMED_AT_MOST])
+            named = ", ".join(f"`{suite}/{case}`" for suite, case in broken[:_NAMED_AT_MOST])
             more = f" and {len(broken) - _NAMED_AT_MOST} more" if len(broken) > _NAMED_AT_MOST else ""
             message = f"{len(broken)} of {wording.count(len(pairs), 'critical case')} broke: {named}{more}."
             return Judgement(outcome="fail", message=message, observed=len(broken))

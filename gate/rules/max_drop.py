@@ -8,7 +8,14 @@ from gate.domain import Comparison, Hypothesis, Reason
 from gate.rules.amount import Amount, AmountField
 from gate.rules.base import Judgement, Rule, Scope, failure_proven, pass_proven, unscored
 from gate.stats.compare import MIN_CLUSTERS
-from gate.stats.planning import cases_for_power, cases_to_pass_unchanged
+from gate.stats.planning import cases_for_power
+
+REMEDIES = (
+    "Read what broke below: a changed format, a cut answer and a lost skill need different cures.",
+    "Mix examples of the lost skills into the training data (replay); a small share is often enough.",
+    "Train for fewer epochs or with a lower learning rate; did the validation loss rise towards the end?",
+)
+"""What helps against forgetting, the first step first."""
 
 FailNull = Literal["margin", "zero", "any"]
 
@@ -63,7 +70,7 @@ class MaxDrop(Rule):
         if failure_proven(comparison, alpha) and beyond:
             proven = f"a drop over {self.drop}" if self.fail_null == "margin" else "a drop"
             message = f"Lost {loss(comparison)}: {proven} is proven{_below_limit(self, seen)}."
-            return Judgement(outcome="fail", message=message, observed=delta, p_value=p_value)
+            return Judgement(outcome="fail", message=message, observed=delta, p_value=p_value, advice=REMEDIES)
         if pass_proven(comparison, alpha):
             message = (
                 f"A drop over {self.drop} is ruled out{', and none is proven' if self.fail_null == 'any' else ''}."
@@ -123,6 +130,5 @@ def cases_needed(comparison: Comparison, margin: float, alpha: float) -> int | N
     """
     if margin <= 0 or comparison.regressed is None or comparison.fixed is None or comparison.n == 0:
         return None
-    discordant = (comparison.regressed + comparison.fixed) / comparison.n
-    least = cases_to_pass_unchanged(margin, alpha)
-    return least if discordant == 0 else max(least, cases_for_power(margin, discordant, alpha))
+    churn = (comparison.regressed + comparison.fixed) / comparison.n
+    return cases_for_power(churn=churn, margin=margin, alpha=alpha)

@@ -1,0 +1,32 @@
+"""Writing a file so that it is there whole or not at all."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from gate.errors import BrokenRun
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write into a file beside the target that then takes its place.
+
+    Args:
+        path: The target; replaced if it exists. Its folder must exist.
+        text: The content; written as UTF-8 with its line feeds as they are.
+
+    Raises:
+        BrokenRun: The disk is full or the folder cannot be written to; the old file, if any, is untouched.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as broken:
+        with suppress(OSError):
+            partial.unlink()
+        raise BrokenRun(
+            f"{path} cannot be written: {broken.strerror}.", fix="Free disk space or choose another --output."
+        ) from None

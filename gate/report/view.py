@@ -1,0 +1,297 @@
+"""What the reports show: a round as rows of text. All rounding and wording of a report happens here, once.
+
+Names and messages come out as they went in: untrusted. A renderer escapes them for its medium. This module knows
+no markup, no width and no rule by its parameters; numbers read as `gate.wording` writes them, and an unknown one
+is a dash.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gate import wording
+from gate.domain import Comparison, Distribution, Evidence, Finding, Outcome, Reason, Role, Round, SuiteSummary
+
+DASH = "—"
+"""Stands for every value that is not known."""
+SHOWN_CASES = 10
+"""Cases that a report shows at most."""
+SHOWN_ADVICE = 8
+"""Pieces of advice that a report shows at most."""
+
+_SEVERITY: Mapping[Outcome, int] = {"error": 0, "fail": 1, "inconclusive": 2, "warn": 3, "pass": 4}
+_COUNTING_RULES = frozenset({"critical"})
+"""Rules whose `observed` is a number of cases."""
+_SHARE_RULES = frozenset({"min_score"})
+"""Rules whose `observed` is a score; all others observe a difference of scores."""
+
+_REASONS: Mapping[Reason, str] = {
+    "straddles_margin": "too close to call",
+    "underpowered": "too few cases",
+    "drop_significant_size_unproven": "a drop is proven, its size is not",
+    "too_few_clusters": "too few independent clusters",
+    "missing_cases": "missing cases could decide",
+    "degenerate": "nothing to compare",
+    "marginal_gain": "marginal gain",
+    "no_gain_shown": "no gain shown",
+    "no_regression_suite": "nothing was checked for regressions",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteRow:
+    """One line of the table that everybody reads."""
+
+    suite: str
+    role: Role
+    cases: str
+    base: str
+    candidate: str
+    change: str
+    interval: str
+    """With brackets; empty when there is none."""
+    notable: bool
+    """The interval excludes zero."""
+    flips: str
+    """Broke / fixed; empty where nothing can break."""
+    outcome: Outcome | None
+    """Of the suite's worst finding; None: not judged."""
+    limit: str
+    """What it was held against, and why nothing could be decided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRow:
+    """What one rule said."""
+
+    rule: str
+    where: str
+    limit: str
+    seen: str
+    p_value: str
+    """`observed` for rules that prove nothing."""
+    outcome: Outcome
+    blocking: bool
+    message: str
+    run_wide: bool
+    """No row of the suite table speaks of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseGroup:
+    """The cases of one suite that are worth reading."""
+
+    suite: str
+    broke: int | None
+    """Cases of the whole suite that score lower than on the base; None: not counted."""
+    cases: tuple[Evidence, ...]
+
+
+def suite_rows(round_: Round) -> tuple[SuiteRow, ...]:
+    """One row for every suite, in the order of the round."""
+    shared = shared_level(round_)
+    return tuple(_suite_row(round_, name, shared_level=shared) for name in round_.suites)
+
+
+def shared_level(round_: Round) -> float | None:
+    """Find the level that all intervals of the suite table share; None when they differ or there are none."""
+    parts = [part for name in round_.suites if (part := _whole(round_, name) or _shift(round_, name)) is not None]
+    levels = {part.level for part in parts}
+    return levels.pop() if len(levels) == 1 else None
+
+
+def change_heading(round_: Round) -> str:
+    """Heading of the column with changes and intervals."""
+    level = shared_level(round_)
+    return "change" if level is None else f"change [{level_text(level)}]"
+
+
+def rule_rows(round_: Round) -> tuple[RuleRow, ...]:
+    """One row for every finding, the worst first."""
+    ordered = sorted(round_.findings, key=lambda finding: _SEVERITY[finding.outcome])
+    return tuple(_rule_row(round_, finding) for finding in ordered)
+
+
+def advice(round_: Round) -> tuple[str, ...]:
+    """Collect what to do next according to the rules that did not pass, the worst first, each piece once."""
+    ordered = sorted(round_.findings, key=lambda finding: _SEVERITY[finding.outcome])
+    pieces = (piece for finding in ordered if finding.outcome != "pass" for piece in finding.advice)
+    return tuple(dict.fromkeys(pieces))[:SHOWN_ADVICE]
+
+
+def case_groups(round_: Round, count: int = SHOWN_CASES) -> tuple[CaseGroup, ...]:
+    """Choose cases to show, in turn from every suite, so that one bad suite does not hide another.
+
+    Args:
+        round_: The round; its evidence is in order, the most telling case of a suite first.
+        count: Cases altogether.
+
+    Returns:
+        The suites with the worst findings first.
+    """
+    by_suite: dict[str, list[Evidence]] = {}
+    for evidence in round_.evidence:
+        by_suite.setdefault(evidence.suite, []).append(evidence)
+    names = sorted(by_suite, key=lambda name: _severity(_worst(round_, name)))
+    turns = sorted((turn, names.index(name)) for name in names for turn in range(len(by_suite[name])))
+    shown = [place for _, place in turns[:count]]
+    groups = []
+    for place, name in enumerate(names):
+        if shown.count(place):
+            whole = _whole(round_, name)
+            cases = tuple(by_suite[name][: shown.count(place)])
+            groups.append(CaseGroup(suite=name, broke=whole.regressed if whole else None, cases=cases))
+    return tuple(groups)
+
+
+def notes(round_: Round) -> tuple[tuple[str, str], ...]:
+    """Tell what happened to answers that the figures alone do not tell: pairs of suite and sentence."""
+    return tuple((name, "; ".join(parts)) for name in round_.suites if (parts := _suite_notes(round_, name)))
+
+
+def score(value: float | None) -> str:
+    """Write the score of one answer: `1`, `0`, `0.33`."""
+    return "no score" if value is None else f"{value:.3g}"
+
+
+def level_text(level: float) -> str:
+    """Write the level of an interval: `90 %`."""
+    return f"{round(100 * level, 4):g} %"
+
+
+def _suite_row(round_: Round, name: str, *, shared_level: float | None) -> SuiteRow:
+    summary, worst = round_.suites[name], _worst(round_, name)
+    whole, shift = _whole(round_, name), _shift(round_, name)
+    cases, base, candidate, change, low, high = str(summary.n), DASH, DASH, DASH, None, None
+    digits, level = 1, None
+    if whole is not None:
+        cases, low, high, level = f"{whole.n}", whole.low, whole.high, whole.level
+        base, candidate = _percent(whole.against_estimate), _percent(whole.estimate)
+        change = DASH if whole.delta is None else wording.points(whole.delta)
+    elif shift is not None:
+        cases, low, high, level, digits = f"{shift.n}", shift.low, shift.high, shift.level, 0
+        base, candidate = _tokens(shift.against_estimate), _tokens(shift.estimate)
+        change = DASH if shift.change is None else wording.relative(shift.change)
+    own_level = f" at {level_text(level)}" if level is not None and level != shared_level else ""
+    interval = _interval(low, high, digits)
+    return SuiteRow(
+        suite=name,
+        role=summary.role,
+        cases=cases,
+        base=base,
+        candidate=candidate,
+        change=change,
+        interval=f"{interval}{own_level}" if interval else "",
+        notable=(low is not None and low > 0) or (high is not None and high < 0),
+        flips=_flips(whole),
+        outcome=worst.outcome if worst else None,
+        limit=_limit(worst) if worst else "shown, not judged",
+    )
+
+
+def _rule_row(round_: Round, finding: Finding) -> RuleRow:
+    tested = _tested(round_, finding)
+    where = finding.suite if finding.suite is not None else "whole run"
+    if tested is not None and tested.task_suite is not None:
+        where = f"{tested.task_suite} vs {where}"
+    if finding.slice is not None:
+        where = f"{where}, slice {finding.slice}"
+    unproven = DASH if finding.outcome == "error" else "observed"
+    return RuleRow(
+        rule=finding.rule,
+        where=where,
+        limit=finding.limit_text,
+        seen=_seen(finding),
+        p_value=unproven if finding.p_value is None else wording.p_value(finding.p_value),
+        outcome=finding.outcome,
+        blocking=finding.blocking,
+        message=finding.message,
+        run_wide=finding.suite not in round_.suites,
+    )
+
+
+def _whole(round_: Round, suite: str) -> Comparison | None:
+    """Find the comparison that speaks of all cases of a suite, candidate against base."""
+    for one in round_.comparisons:
+        paired = one.suite == suite and one.slice is None and one.against == "base" and one.task_suite is None
+        if paired and one.estimate is not None and one.against_estimate is not None:
+            return one
+    return None
+
+
+def _shift(round_: Round, suite: str) -> Distribution | None:
+    return next((one for one in round_.distributions if one.suite == suite), None)
+
+
+def _tested(round_: Round, finding: Finding) -> Comparison | None:
+    """Find the comparison that a finding rests on; of several the one whose delta it names."""
+    place = (finding.rule, finding.suite, finding.slice)
+    mine = [one for one in round_.comparisons if (one.rule, one.suite, one.slice) == place]
+    return next((one for one in mine if one.delta == finding.observed), mine[0] if mine else None)
+
+
+def _worst(round_: Round, suite: str) -> Finding | None:
+    mine = [finding for finding in round_.findings if finding.suite == suite]
+    return min(mine, key=lambda finding: (_severity(finding), not finding.blocking), default=None)
+
+
+def _severity(finding: Finding | None) -> int:
+    return len(_SEVERITY) if finding is None else _SEVERITY[finding.outcome]
+
+
+def _limit(finding: Finding) -> str:
+    where = "" if finding.slice is None else f" (slice {finding.slice})"
+    why = "" if finding.reason is None else f": {_REASONS[finding.reason]}"
+    free = "" if finding.blocking else " (not blocking)"
+    return f"{finding.limit_text}{where}{why}{free}"
+
+
+def _seen(finding: Finding) -> str:
+    if finding.observed is None:
+        return DASH
+    if finding.rule in _COUNTING_RULES:
+        return f"{finding.observed:,.0f}"
+    return wording.percent(finding.observed) if finding.rule in _SHARE_RULES else wording.points(finding.observed)
+
+
+def _flips(whole: Comparison | None) -> str:
+    if whole is None or whole.regressed is None or whole.fixed is None:
+        return ""
+    return f"{whole.regressed} / {whole.fixed}"
+
+
+def _suite_notes(round_: Round, name: str) -> list[str]:
+    summary, whole = round_.suites[name], _whole(round_, name)
+    parts = [*_counts(summary)]
+    if whole is not None and whole.dropped:
+        parts.append(f"{wording.count(whole.dropped, 'case')} left out of the comparison")
+    if whole is not None and whole.clusters is not None:
+        parts.append(f"cases form {wording.count(whole.clusters, 'cluster')}")
+    return parts
+
+
+def _counts(summary: SuiteSummary) -> Iterable[str]:
+    kinds = (
+        ("no answer or no score", summary.errors),
+        ("not among the allowed answers", summary.invalid),
+        ("cut by the token limit", summary.truncated),
+    )
+    for what, counts in kinds:
+        if numbers := [f"{arm} {number:,}" for arm, number in counts.items() if number]:
+            yield f"{what}: {', '.join(numbers)}"
+
+
+def _percent(value: float | None) -> str:
+    return DASH if value is None else wording.percent(value)
+
+
+def _tokens(value: float | None) -> str:
+    if value is None:
+        return DASH
+    return wording.count(round(value), "token")
+
+
+def _interval(low: float | None, high: float | None, digits: int) -> str:
+    if low is None and high is None:
+        return ""
+    ends = [DASH if end is None else wording.signed(100 * end, digits) for end in (low, high)]
+    return f"[{ends[0]}, {ends[1]}]"

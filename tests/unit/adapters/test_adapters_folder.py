@@ -1,0 +1,150 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from gate.adapters.folder import name_warning, read_adapter
+from gate.adapters.safetensors_file import read_tensors
+from gate.errors import AdapterRefused
+
+CONFIG = {
+    "peft_type": "LORA",
+    "task_type": "CAUSAL_LM",
+    "base_model_name_or_path": "org/base",
+    "r": 4,
+    "lora_alpha": 8,
+    "target_modules": ["q_proj"],
+    "megatron_core": "megatron.core",
+    "eva_config": None,
+}
+A, B = "base_model.model.q_proj.lora_A.weight", "base_model.model.q_proj.lora_B.weight"
+
+
+def write_adapter(folder: Path, *, config: object = None, tensors: dict[str, np.ndarray] | None = None) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "adapter_config.json").write_text(json.dumps(CONFIG if config is None else config))
+    ones = {A: np.ones((4, 8), np.float32), B: np.ones((8, 4), np.float32)}
+    save_file(ones if tensors is None else tensors, folder / "adapter_model.safetensors")
+    return folder
+
+
+def test_read_adapter__describes_what_it_is(tmp_path: Path) -> None:
+    adapter = read_adapter(write_adapter(tmp_path / "a b ü"))
+    assert adapter.base_name == "org/base"
+    assert adapter.tensor_names == {A, B}
+    assert adapter.description == "LoRA r=4, alpha=8, 0.0 MB"
+
+
+def test_read_adapter__digest_follows_weights_and_meaning_but_not_the_recorded_base(tmp_path: Path) -> None:
+    first = read_adapter(write_adapter(tmp_path / "1")).digest
+    renamed = read_adapter(write_adapter(tmp_path / "2", config=CONFIG | {"base_model_name_or_path": "other"})).digest
+    scaled = read_adapter(write_adapter(tmp_path / "3", config=CONFIG | {"lora_alpha": 16})).digest
+    trained = read_adapter(
+        write_adapter(tmp_path / "4", tensors={A: np.ones((4, 8), np.float32), B: np.full((8, 4), 2, np.float32)})
+    ).digest
+    assert first == renamed
+    assert len({first, scaled, trained}) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"peft_type": "IA3"}, "the adapter type is 'IA3'; only 'LORA' is supported"),
+        ({"task_type": "SEQ_CLS"}, "the task type is 'SEQ_CLS'"),
+        ({"target_modules": ".*(a+)+$"}, "a pattern is not accepted"),
+        ({"target_modules": None}, "must be a list of module names"),
+        ({"auto_mapping": {"parent_library": "os", "base_model_class": "system"}}, "the key 'auto_mapping' is set"),
+        ({"megatron_core": "evil.module"}, "the key 'megatron_core' is set"),
+        ({"invented": 1}, "the key 'invented' is set"),
+    ],
+)
+def test_read_adapter__refuses_a_configuration_that_could_load_anything_else(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    write_adapter(tmp_path / "a", config=CONFIG | change)
+    with pytest.raises(AdapterRefused, match=message):
+        read_adapter(tmp_path / "a")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_read_adapter__refuses_numbers_that_are_none(tmp_path: Path, value: float, dtype: type) -> None:
+    weights = np.ones((8, 4), dtype)
+    weights[3, 2] = value
+    write_adapter(tmp_path / "a", tensors={A: np.ones((4, 8), dtype), B: weights})
+    with pytest.raises(AdapterRefused, match="1 tensor with NaN or infinity, the first is '.*lora_B"):
+        read_adapter(tmp_path / "a")
+
+
+def test_read_adapter__refuses_an_untrained_adapter(tmp_path: Path) -> None:
+    write_adapter(tmp_path / "a", tensors={A: np.ones((4, 8), np.float32), B: -np.zeros((8, 4), np.float32)})
+    with pytest.raises(AdapterRefused, match="every update is zero"):
+        read_adapter(tmp_path / "a")
+
+
+def test_read_adapter__refuses_a_folder_without_an_adapter(tmp_path: Path) -> None:
+    with pytest.raises(AdapterRefused, match="no such folder"):
+        read_adapter(tmp_path / "nowhere")
+    with pytest.raises(AdapterRefused, match="adapter_config.json: no such file"):
+        read_adapter(tmp_path)
+    (tmp_path / "adapter_config.json").write_text("{")
+    with pytest.raises(AdapterRefused, match="not valid JSON"):
+        read_adapter(tmp_path)
+    (tmp_path / "adapter_config.json").write_text("[]")
+    with pytest.raises(AdapterRefused, match="not an adapter configuration"):
+        read_adapter(tmp_path)
+
+
+def test_read_adapter__never_loads_a_pickle(tmp_path: Path) -> None:
+    (write_adapter(tmp_path) / "adapter_model.safetensors").unlink()
+    with pytest.raises(AdapterRefused, match="no such file"):
+        read_adapter(tmp_path)
+    (tmp_path / "adapter_model.bin").write_bytes(b"cos\nsystem\n(S'touch /tmp/owned'\ntR.")
+    with pytest.raises(AdapterRefused, match="pickle files are never loaded"):
+        read_adapter(tmp_path)
+
+
+def header(content: object, *, length: int | None = None) -> bytes:
+    text = json.dumps(content).encode()
+    return (len(text) if length is None else length).to_bytes(8, "little") + text
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git-LFS pointer"),
+        (b"", "its header should be"),
+        (b"\x01", "its header should be"),
+        (header({}, length=2**40), "its header should be"),
+        (b"\x02\0\0\0\0\0\0\0{]", "its header is not JSON"),
+        (header([]), "its header is not a mapping"),
+        (header({"x": 1}), "is not described as a tensor"),
+        (header({"x": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}), "is not described as a tensor"),
+        (header({"x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}), "lies outside the file"),
+        (header({"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}) + b"\0" * 8, "lies outside the file"),
+        (header({"x": {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]}}) + b"\0" * 8, "lies outside the file"),
+        (header({"x": {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]}}) + b"\0" * 8, "element type 'I64'"),
+    ],
+)
+def test_read_tensors__refuses_a_file_that_contradicts_itself(tmp_path: Path, data: bytes, message: str) -> None:
+    path = tmp_path / "adapter_model.safetensors"
+    path.write_bytes(data)
+    with pytest.raises(AdapterRefused, match=message):
+        read_tensors(path)
+
+
+def test_read_tensors__finds_a_bfloat16_nan_by_its_bits(tmp_path: Path) -> None:
+    path = tmp_path / "adapter_model.safetensors"
+    entry = {"x": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}
+    path.write_bytes(header(entry) + np.array([0x3F80, 0x7FC0], np.uint16).tobytes())
+    assert [tensor.finite for tensor in read_tensors(path)] == [False]
+    path.write_bytes(header(entry) + np.array([0x3F80, 0x7F7F], np.uint16).tobytes())
+    assert [tensor.finite for tensor in read_tensors(path)] == [True]
+
+
+def test_name_warning__compares_the_last_part_of_the_name() -> None:
+    assert name_warning("/home/me/models/tiny", "model/tiny") is None
+    assert name_warning(None, "model") is None
+    assert "trained on 'org/a'" in (name_warning("org/a", "org/b") or "")

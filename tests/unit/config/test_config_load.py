@@ -1,0 +1,136 @@
+from pathlib import Path
+
+import pytest
+
+from gate.config.load import load_config
+from gate.errors import ConfigError
+from gate.rules import Amount, MaxDrop, MinGain
+
+MINIMAL = """\
+version: 1
+base: {model: base}
+candidate: {adapter: adapter}
+suites:
+  json:
+    role: regression
+    cases: json.jsonl
+    scorer: {kind: exact_match}
+"""
+
+
+def load(folder: Path, text: str) -> object:
+    path = folder / "gate.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_config(path).config
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(folder, text)
+    return str(caught.value)
+
+
+def test_load_config__minimal_file_has_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "gate.yaml"
+    path.write_text(MINIMAL)
+    loaded = load_config(path)
+    assert loaded.config.statistics.alpha == 0.05
+    assert loaded.config.suites["json"].rules is None
+    assert loaded.resolve("x/y") == tmp_path / "x/y"
+    assert loaded.resolve("/x/y") == Path("/x/y")
+
+
+def test_load_config__rules_carry_their_amounts(tmp_path: Path) -> None:
+    path = tmp_path / "gate.yaml"
+    path.write_text(
+        MINIMAL + "    rules: [{kind: max_drop, drop: 5%}, {kind: min_gain, gain: 3pp}, {kind: max_drop, drop: 2pp}]\n"
+    )
+    rules = load_config(path).config.suites["json"].rules
+    assert rules == (
+        MaxDrop(drop=Amount(0.05, "%")),
+        MinGain(gain=Amount(0.03, "pp")),
+        MaxDrop(drop=Amount(0.02, "pp")),
+    )
+
+
+def test_load_config__unknown_key_names_the_nearest(tmp_path: Path) -> None:
+    text = MINIMAL.replace("{kind: exact_match}", "{kind: exact_match, ignorecase: true}")
+    assert (
+        refusal(tmp_path, text)
+        == "gate.yaml:8:33: suites.json.scorer.ignorecase: unknown key, did you mean 'ignore_case'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("version: 1", "versoin: 1", "gate.yaml:1:1: versoin: unknown key, did you mean 'version'?"),
+        ("version: 1", "version: 2", "gate.yaml:1:10: version: input should be 1 (found 2)"),
+        ("version: 1\n", "", "gate.yaml:1:1: version: this key is required"),
+        ("{model: base}", "{modle: base}", "gate.yaml:2:8: base.modle: unknown key, did you mean 'model'?"),
+        ("{model: base}", "{}", "gate.yaml:2:7: base.model: this key is required"),
+        ("{model: base}", "{model: 7}", "gate.yaml:2:15: base.model: expected text, found 7; put it in quotes if text is meant"),
+        ("role: regression", "role: regresion", "suites.json.role: input should be 'task', 'regression' or 'distribution'"),
+        ("exact_match", "exactmatch", "gate.yaml:8:13: suites.json.scorer: unknown kind 'exactmatch', did you mean 'exact_match'?"),
+        ("{kind: exact_match}", "{}", "gate.yaml:8:13: suites.json.scorer: needs a `kind`"),
+        ("    scorer: {kind: exact_match}\n", "", "gate.yaml:6:5: suites.json: a regression suite needs a scorer"),
+        ("role: regression", "role: distribution", "a distribution suite has no right answers"),
+        ("  json:", "  a/b:", "gate.yaml:5:3: suites.a/b"),
+    ],
+)  # fmt: skip
+def test_load_config__says_where_and_what(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert message in refusal(tmp_path, MINIMAL.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("{kind: max_drop, drop: 5}", "gate.yaml:9:36: suites.json.rules.0.drop: an amount needs its unit, for example 5pp"),
+        ("{kind: max_drop, drop: 0.02}", "an amount needs its unit, for example 0.02pp"),
+        ("{kind: max_drop, drop: -2pp}", "an amount needs its unit"),
+        ("{kind: max_drop, drop: 101pp}", "101pp is more than 100"),
+        ("{kind: min_gain, gain: 3%}", "only percentage points make sense here: write '3pp'"),
+        ("{kind: min_score, score: 0.8}", "a share is written with its per cent sign, for example '80%'"),
+        ("{kind: min_score}", "suites.json.rules.0.score: this key is required"),
+        ("{kind: max_drop, allpha: 0.01}", "gate.yaml:9:30: suites.json.rules.0.allpha: unknown key, did you mean 'alpha'?"),
+        ("{kind: max_drop, alpha: 0}", "suites.json.rules.0.alpha: input should be greater than 0 (found 0)"),
+        ("{kind: tradeoff}", "suites.json.rules.0: unknown kind 'tradeoff'"),
+        ("{kind: max_drop, against: incumbent}", "input should be 'base'"),
+    ],
+)  # fmt: skip
+def test_load_config__bad_rules_are_errors(tmp_path: Path, rule: str, message: str) -> None:
+    assert message in refusal(tmp_path, MINIMAL + f"    rules: [{rule}]\n")
+
+
+def test_load_config__all_problems_at_once(tmp_path: Path) -> None:
+    text = MINIMAL.replace("version: 1", "version: 3").replace("{adapter: adapter}", "{adaptor: x}")
+    lines = refusal(tmp_path, text).splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["gate.yaml:1:10", "gate.yaml:3:12", "gate.yaml:3:13"]
+
+
+def test_load_config__a_folder_a_missing_file_and_a_list_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="this is a folder"):
+        load_config(tmp_path)
+    with pytest.raises(ConfigError, match="no such file"):
+        load_config(tmp_path / "nothing.yaml")
+    assert "a configuration is a mapping" in refusal(tmp_path, "- a\n")
+    assert "it is empty" in refusal(tmp_path, "")
+
+
+def test_load_config__json_schema_file_is_read_relative_to_the_config(tmp_path: Path) -> None:
+    folder = tmp_path / "größe mit Leerzeichen"
+    folder.mkdir()
+    (folder / "person.json").write_text('{"type": "object", "required": ["name"]}')
+    load(folder, MINIMAL.replace("{kind: exact_match}", "{kind: json_schema, schema: person.json}"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "No such file"), ("{", "not valid JSON"), ('{"type": "objekt"}', "suites.json.scorer.schema")],
+)
+def test_load_config__bad_json_schema_is_an_error_at_its_key(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "person.json").write_text(content)
+    text = refusal(tmp_path, MINIMAL.replace("{kind: exact_match}", "{kind: json_schema, schema: person.json}"))
+    assert message in text
+    assert text.startswith("gate.yaml:8:")
