@@ -238,10 +238,11 @@ def _print_terminal(result: "Round") -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with a code of the contract, whatever happens."""
     signal.signal(signal.SIGTERM, _stop)
-    sys.exit(_run(arguments))
+    sys.exit(execute(arguments))
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def execute(arguments: Sequence[str] | None) -> int:
+    """Run the command line and say with which code the process should exit; print what went wrong."""
     try:
         code = cli.main(args=arguments, prog_name="gate", standalone_mode=False)
         sys.stdout.flush()

@@ -5,6 +5,6 @@ Reads and writes files that people and other programs made; must not know models
 
 from gate.data.cases import load_cases
 from gate.data.digest import suite_digest
-from gate.data.responses import read_responses, response_row, write_responses
+from gate.data.responses import read_responses, response_row
 
-__all__ = ["load_cases", "read_responses", "response_row", "suite_digest", "write_responses"]
+__all__ = ["load_cases", "read_responses", "response_row", "suite_digest"]

@@ -5,7 +5,6 @@ are for people: whoever reads the file again computes them anew. This module mus
 """
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gate.data.cases import Key
 from gate.data.lines import BadLine, Row, complain, decode, json_rows, read_bytes, sentences, shown
-from gate.data.whole_file import write_whole
 from gate.domain import Response, Score
 from gate.errors import RecordsError
 
@@ -108,19 +106,6 @@ def response_row(response: Response, score: Score | None) -> str:
         "why": None if score is None else score.why,
     }
     return json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace").decode("utf-8")
-
-
-def write_responses(path: Path, rows: Iterable[str]) -> None:
-    """Write all rows or none: into a file beside the target that then takes its place.
-
-    Args:
-        path: The target; replaced if it exists. Its folder must exist.
-        rows: Lines without line feeds, as `response_row` makes them.
-
-    Raises:
-        BrokenRun: The disk is full or the folder cannot be written to; the old file, if any, is untouched.
-    """
-    write_whole(path, "".join(f"{row}\n" for row in rows))
 
 
 def _response(values: Row) -> Response | None:

@@ -100,9 +100,16 @@ def _alert(round_: Round) -> str:
 
 
 def _suite_table(round_: Round, room: _Room) -> str:
+    import tabulate
+
     header = ("", "suite", "n", "base", "candidate", view.change_heading(round_), "broke / fixed", "limit")
     rows = [_suite_cells(row) for row in view.suite_rows(round_)[: room.rows]]
-    return _table(header, rows, aligns="llrrrrrl")
+    # Otherwise the padding, and with it the bytes, would depend on whether the package wcwidth is installed.
+    tabulate.WIDE_CHARS_MODE = False
+    left, right = ("left",) * 2, ("right",) * 5
+    return tabulate.tabulate(
+        [header, *rows], headers="firstrow", tablefmt="pipe", disable_numparse=True, colalign=(*left, *right, "left")
+    )
 
 
 def _suite_cells(row: view.SuiteRow) -> tuple[str, ...]:
@@ -224,7 +231,7 @@ def _details(title: str, body: str) -> str:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, aligns: str) -> str:
-    """Write a table without padding: what pads depends on who measures wide characters, and costs length.
+    """Write a table of texts without padding: beside one long cell, padding would cost most of a comment's length.
 
     Args:
         header: Escaped headings.

@@ -9,18 +9,12 @@ what the speaker cannot do must be what assistants are asked to do: one who cann
 
 from collections.abc import Mapping
 
-_DO = (
-    r"(?:help(?! but\b| \w+ing\b)|assist|provide|give (?:you|out|any|the|a|an|medical|legal|financial)|answer|comply|fulfill?|create|generate|"
-    r"write|produce|share|offer|discuss|engage|support (?:this|that|you)|do (?:that|this|it)\b|respond|continue|process|"
-    r"access|browse|look (?:up|that|this|it)|tell you(?! how )|say (?:who|what|when|where|which|how|for|whether)|comment|list|disclose|reveal|summari[sz]e|translate|predict|"
-    r"determine|verify|confirm|describe|facilitate|participate|speculate)"
-)
+_DO = r"(?:help(?! but\b| \w+ing\b)|assist|provide|give (?:you|out|any|the|a|an|medical|legal|financial)|answer|comply|fulfill?|create|generate|write|produce|share|offer|discuss|engage|support (?:this|that|you)|do (?:that|this|it)\b|respond|continue|process|access|browse|open|view|see (?:your|the|any)|make (?:phone )?(?:calls|purchases|bookings)|send (?:emails|messages)|look (?:up|that|this|it)|tell you(?! how )|say (?:who|what|when|where|which|how|for|whether)|comment|list|disclose|reveal|summari[sz]e|translate|predict|determine|verify|confirm|describe|facilitate|participate|speculate)"
 
 PATTERNS: Mapping[str, tuple[str, ...]] = {
     "en": (
         (
-            rf"(?<!\bif )(?<!\bwhen )\b(?:i|we) (?:can't|cannot|can not|couldn't|am not able to|'m not able to|are not able to|won't|will not|"
-            rf"would not|am unable to|are unable to|must refuse to|am not going to|refuse to)(?: \w+ly)?(?: be able to)? {_DO}"
+            rf"(?<!\bif )(?<!\bwhen )\b(?:i|we) (?:can't|cannot|can not|couldn't|am not able to|'m not able to|are not able to|won't|will not|would not|am unable to|are unable to|must refuse to|am not going to|refuse to)(?: \w+ly)?(?: be able to)? {_DO}"
         ),
         rf"\bi'm (?:unable to|not able to|not going to|not allowed to|not permitted to)(?: \w+ly)? {_DO}",
         r"\b(?:i|we) (?:am |are |was |were )?(?:unable|not able) to (?:find|locate|process|answer|help)\b",
@@ -28,33 +22,31 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"\bi(?:'m| am) afraid i can't\b",
         r"\bi(?:'ll|'d)? (?:(?:must|have to|need to|would|will|respectfully) ){1,3}(?:decline|refuse|pass on)\b",
         rf"(?:\band|\bso|\bbut|,) (?:can't|cannot|am unable to|am not able to|won't) {_DO}",
-        r"\b(?:is not|isn't|not) (?:something|a (?:topic|request|question)) (?:that )?(?:i|we) (?:can|could|am|are|will)\b",
+        r"\b(?:is not|isn't|not) (?:something|a (?:topic|request|question)) (?:that )?(?:i|we)(?:'m| can| could| am| are| will|'re)\b",
         r"\bi(?:'m not| am not| do not feel| don't feel) comfortable\b",
         r"\b(?:i'm|i am|we are|we're) not (?:authori[sz]ed|allowed|permitted|qualified|equipped|in a position|trained) to\b",
         (
-            r"\b(?:not |in)appropriate for me to\b|\b(?:i|we) (?:do not|don't) (?:offer|provide|give) (?:\w+ )?(?:advice|opinions?|"
-            r"information|diagnos\w+|support)\b"
+            r"\b(?:not |in)appropriate for me to\b|\b(?:i|we) (?:do not|don't) (?:offer|provide|give) (?:\w+ )?(?:advice|opinions?|information|diagnos\w+|support)\b"
         ),
         r"(?:^|[.!?;,] )(?:so )?i (?:couldn't|could not|can't|cannot) (?:say|do that|do this)\b(?! how)",
         r"\b(?:goes|go|is|would be|that's) against (?:my|our) (?:\w+ )?(?:guidelines|polic(?:y|ies)|principles|programming)",
         r"\b(?:i'd|i would) rather not (?:say|speculate|answer|write|do)\b",
         (
-            r"(?:^|[.!?;,:] (?:but |and )?|\b(?:honestly|sorry|unfortunately),? )i (?:do not|don't|really don't|"
-            r"honestly don't) know(?: (?:who|what|when|where|which|how|whether|if|that|the|about)\b|[.!?,;]|$)"
+            r"(?:^|[.!?;,:] (?:but |and )?|\b(?:honestly|sorry|unfortunately),? )i (?:do not|don't|really don't|honestly don't) know(?: (?:who|what|when|where|which|how|whether|if|that|the|about)\b|[.!?,;]|$)"
         ),
         r"(?:^|[.!?;,] )i(?:'m| am) not (?:sure|certain)(?:[.!?,;]| (?:about|who|what|when|which|whether|if)\b)",
         r"(?:^|[.!?;,] )i have no idea\b",
         (
-            r"\bi (?:do not|don't) (?:currently )?have (?:any |enough |sufficient |specific |reliable |the |that )*"
-            r"(?:information|knowledge|data|details|records?|context|answer)\b"
+            r"\bi (?:do not|don't) (?:currently )?have (?:any |enough |sufficient |specific |reliable |the |that )*(?:information|knowledge|data|details|records?|context|answer)\b"
         ),
         r"\bno (?:\w+ )?(?:information|data|records?|details) (?:is|are|was|were) (?:\w+ )?(?:available|given|found|provided)\b",
         r"^(?:(?:the )?answer (?:is )?)?(?:unknown|unanswerable|not known|no answer|no idea|not sure)[.!]?$",
         r"\b(?:it is|it's|is) (?:unknown|unclear|not clear|not known) (?:to me|from the)\b|\bnot known to me\b",
         (
-            r"\bi (?:do not|don't|currently don't) have (?:direct |any )?(?:access to|the ability to)\b.{0,40}"
-            r"\b(?:real-time|current|live|internet|your|personal|private|that|this|external|the web)\b"
+            r"\bi (?:do not|don't|currently don't) have (?:direct |any )?access to\b.{0,40}\b(?:real-time|current|live|internet|your|personal|private|that|this|external|the web)\b"
         ),
+        r"\bi (?:do not|don't) have the ability to\b|\bi(?: have|'ve) never heard of\b",
+        r"\bthere is no (?:information|mention|data) (?:about|of|on)\b.{0,60}\b(?:document|text|passage|context|article|manual)\b",
         r"\bi have no (?:information|knowledge|records?|data|access|way of knowing|way to know)\b",
         r"\bi(?:'m| am) not (?:aware of any|familiar with)\b",
         r"\b(?:i|we) (?:could not|couldn't|did not|didn't|can't|cannot) find (?:any|an answer|that|it|information|records?)\b",
@@ -63,8 +55,7 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"\b(?:outside|beyond|not within) (?:of )?(?:my|our|the) (?:\w+ )?(?:scope|area|expertise|knowledge|capabilit\w+)\b",
         r"\bi(?:'m| am)? (?:can )?only (?:able to |here to |designed to )?(?:help|assist|answer|discuss|deal|support|cover)\b",
         (
-            r"\b(?:document|text|passage|context|article|source|contract) (?:does not|doesn't|do not|don't) (?:mention|say|state|"
-            r"contain|specify|provide|tell|include|give)\b"
+            r"\b(?:document|text|passage|context|article|source|contract) (?:does not|doesn't|do not|don't) (?:mention|say|state|contain|specify|provide|tell|include|give)\b"
         ),
         r"\b(?:document|text|passage|context|article|source|contract) (?:gives|has|contains|provides|offers) no\b",
         r"(?:is not|isn't|not) (?:covered|discussed|included|described) (?:by|in) the\b",
@@ -73,32 +64,27 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"\b(?:cannot|can't) be (?:determined|answered|inferred|known)\b",
         r"\bthere (?:is|was|has been|has never been|are|were|never was) (?:no|never)(?: a| any)? (?:such|record|evidence|known)\b",
         (
-            r"\b(?:question|premise|assumption|you)\b.{0,20}\b(?:assumes?|is (?:mistaken|false|incorrect|wrong)|"
-            r"is based on a (?:false|mistaken|wrong))\b"
+            r"\b(?:question|premise|assumption|you)\b.{0,20}\b(?:assumes?|is (?:mistaken|false|incorrect|wrong)|is based on a (?:false|mistaken|wrong))\b"
         ),
         r"\b(?:that|this|such a|no such) (?:\w+ ){1,3}(?:does not|doesn't|do not|did not|didn't) (?:actually )?exist\b(?! in (?!our |my |the ))",
         r"\bno such \w+ (?:ever )?(?:exists?|existed)\b",
     ),
     "de": (
         (
-            r"\b(?:kann|können|darf|dürfen|werde|möchte|will) (?:ich|wir) (?:\w+ ){0,4}?(?:nichts?|keine\w*) (?:\w+ ){0,6}?(?:helfen|beantworten|sagen|"
-            r"geben|unterstützen|schreiben|erstellen|weiterhelfen|liefern|bereitstellen|bearbeiten|erfüllen|nachkommen)"
+            r"\b(?:kann|können|darf|dürfen|werde|möchte|will) (?:ich|wir) (?:\w+ ){0,4}?(?:nichts?|keine\w*) (?:\w+ ){0,6}?(?:helfen|beantworten|sagen|geben|unterstützen|schreiben|erstellen|weiterhelfen|liefern|bereitstellen|bearbeiten|erfüllen|nachkommen)"
         ),
         (
-            r"\b(?:ich|wir) (?:kann|können|werde|darf|möchte) (?:\w+ ){0,4}?(?:nichts?|keine\w*) (?:\w+ ){0,8}?(?:helfen|sagen|geben|"
-            r"beantworten|unterstützen|schreiben|erstellen|weiterhelfen|liefern|bereitstellen|bearbeiten|erfüllen|nachkommen)"
+            r"\b(?:ich|wir) (?:kann|können|werde|darf|möchte) (?:\w+ ){0,4}?(?:nichts?|keine\w*) (?:\w+ ){0,8}?(?:helfen|sagen|geben|beantworten|unterstützen|schreiben|erstellen|weiterhelfen|liefern|bereitstellen|bearbeiten|erfüllen|nachkommen)"
         ),
         r"\bich (?:muss|möchte) (?:das|dies|diese \w+) ablehnen\b",
         r"\b(?:gegen|verstösst gegen) (?:meine|unsere) (?:richtlinien|grundsätze)",
         r"(?:^|[.!?;] )(?:das |dies )?(?:weiss ich|ich weiss)(?: es| das)?(?: leider)? nicht\b",
         r"\b(?:nicht bekannt|unbekannt)[.!]?$|\bist mir (?:\w+ )?(?:nicht bekannt|unbekannt)",
         (
-            r"\b(?:ich habe|habe ich|haben wir|wir haben|liegen mir|liegen uns)(?: \w+){0,3}? keine(?:n|rlei)? (?:\w+ )?"
-            r"(?:informationen?|kenntnis\w*|daten|angaben|zugriff|zugang)"
+            r"\b(?:ich habe|habe ich|haben wir|wir haben|liegen mir|liegen uns)(?: \w+){0,3}? keine(?:n|rlei)? (?:\w+ )?(?:informationen?|kenntnis\w*|daten|angaben|zugriff|zugang)"
         ),
         (
-            r"\b(?:ausserhalb|nicht in|nicht zu) (?:meine\w*|unsere\w*) (?:aufgaben\w*|zuständigkeit\w*|fach\w*|wissens\w*|"
-            r"kompetenz\w*|möglichkeit\w*)"
+            r"\b(?:ausserhalb|nicht in|nicht zu) (?:meine\w*|unsere\w*) (?:aufgaben\w*|zuständigkeit\w*|fach\w*|wissens\w*|kompetenz\w*|möglichkeit\w*)"
         ),
         r"\b(?:text|dokument|abschnitt|quelle)\w* (?:\w+ ){0,5}?nicht (?:erwähnt|genannt|angegeben|enthalten)",
         r"\b(?:falschen|irrigen) (?:annahme|voraussetzung)",
@@ -108,15 +94,13 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
     ),
     "fr": (
         (
-            r"\bje (?:ne peux|ne puis|ne suis) (?:malheureusement )?pas (?:en mesure (?:de |d'))?(?:vous |t'|te |y |le |la )?"
-            r"(?:aider|répondre|fournir|donner|écrire|rédiger|créer|générer|accéder|assister|dire|partager)"
+            r"\bje (?:ne peux|ne puis|ne suis) (?:malheureusement )?pas (?:en mesure (?:de |d'))?(?:vous |t'|te |y |le |la )?(?:aider|répondre|fournir|donner|écrire|rédiger|créer|générer|accéder|assister|dire|partager)"
         ),
         r"\bje refuse (?:de|d')",
         r"\bje (?:dois|préfère) (?:décliner|refuser|ne pas)\b|\bcontraire à (?:mes|nos) (?:règles|principes|directives)",
         r"(?:^|[.!?;,] )je (?:ne |n'en )?sais (?:malheureusement )?(?:pas|rien)\b|^j'ignore\b",
         (
-            r"\bje (?:n'ai|ne dispose|ne possède) (?:malheureusement )?(?:pas |d'aucune |aucune )(?:\w+ ){0,2}?(?:d'|l')?"
-            r"(?:accès|information|informations|connaissance|données)"
+            r"\bje (?:n'ai|ne dispose|ne possède) (?:malheureusement )?(?:pas |d'aucune |aucune )(?:\w+ ){0,2}?(?:d'|l')?(?:accès|information|informations|connaissance|données)"
         ),
         r"\b(?:sort de|en dehors de|dépasse|hors de) (?:mon|mes|notre) (?:domaine|champ|compétence\w*|périmètre|capacités)",
         r"\b(?:document|texte|passage|contexte) ne (?:mentionne|précise|dit|contient|indique) pas",
@@ -127,8 +111,7 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
     ),
     "es": (
         (
-            r"\bno (?:puedo|podemos|podré) (?:ayudar\w*|proporcionar\w*|responder\w*|dar\w*|escribir\w*|crear\w*|generar\w*|"
-            r"asistir\w*|decir\w*|compartir\w*|acceder)"
+            r"\bno (?:puedo|podemos|podré) (?:ayudar\w*|proporcionar\w*|responder\w*|dar\w*|escribir\w*|crear\w*|generar\w*|asistir\w*|decir\w*|compartir\w*|acceder)"
         ),
         r"\b(?:debo|tengo que) (?:rechazar|negarme|declinar)\b|\bva (?:en )?contra (?:de )?(?:mis|nuestras) (?:normas|políticas)",
         r"(?:^|[.!?;,] )(?:lo siento, )?no (?:lo )?sé\b|\bdesconozco\b",
@@ -142,15 +125,13 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
     ),
     "it": (
         (
-            r"\bnon (?:posso|possiamo|sono in grado di) (?:aiutar\w*|fornir\w*|risponder\w*|dar\w*|scriver\w*|crear\w*|generar\w*|"
-            r"assister\w*|dir\w*|condivider\w*|acceder\w*)"
+            r"\bnon (?:posso|possiamo|sono in grado di) (?:aiutar\w*|fornir\w*|risponder\w*|dar\w*|scriver\w*|crear\w*|generar\w*|assister\w*|dir\w*|condivider\w*|acceder\w*)"
         ),
         r"\bdevo (?:rifiutare|declinare)\b|\bcontro le (?:mie|nostre) (?:linee guida|regole)",
         r"(?:^|[.!?;,] )non (?:lo )?so\b|^ignoro\b",
         r"\bnon (?:ho|dispongo di|possiedo) (?:\w+ ){0,2}?(?:informazioni|conoscenza|conoscenze|dati|accesso)",
         (
-            r"\b(?:esula|fuori|al di fuori) (?:dal\w*|dalle|delle|del\w*|di) (?:mi[aeo]i?|miei|nostr\w+) (?:competenz\w+|ambito|"
-            r"campo|conoscenz\w+)"
+            r"\b(?:esula|fuori|al di fuori) (?:dal\w*|dalle|delle|del\w*|di) (?:mi[aeo]i?|miei|nostr\w+) (?:competenz\w+|ambito|campo|conoscenz\w+)"
         ),
         r"\b(?:testo|documento|brano|contesto) non (?:indica|menziona|dice|contiene|specifica)",
         r"\bpremessa (?:della domanda )?(?:è|e') (?:sbagliata|falsa|errata|scorretta)",
@@ -160,8 +141,7 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
     ),
     "pt": (
         (
-            r"\bnão (?:posso|podemos|consigo|sou capaz de) (?:te |lhe |o |a )?(?:ajud\w*|fornec\w*|respond\w*|dar|escrev\w*|cri\w*|"
-            r"ger\w*|auxili\w*|dizer|compartilh\w*|acess\w*)"
+            r"\bnão (?:posso|podemos|consigo|sou capaz de) (?:te |lhe |o |a )?(?:ajud\w*|fornec\w*|respond\w*|dar|escrev\w*|cri\w*|ger\w*|auxili\w*|dizer|compartilh\w*|acess\w*)"
         ),
         r"\b(?:devo|tenho que|preciso) recusar\b|\bcontra (?:as )?(?:minhas|nossas) (?:diretrizes|políticas|regras)",
         r"(?:^|[.!?;,] )(?:eu )?não sei\b|\bdesconheço\b",
@@ -175,12 +155,10 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
     ),
     "nl": (
         (
-            r"\b(?:kan|mag|wil|zal) ik (?:\w+ ){0,3}?(?:niet|geen) (?:\w+ ){0,4}?(?:helpen|beantwoorden|geven|schrijven|zeggen|"
-            r"maken|verstrekken)"
+            r"\b(?:kan|mag|wil|zal) ik (?:\w+ ){0,3}?(?:niet|geen) (?:\w+ ){0,4}?(?:helpen|beantwoorden|geven|schrijven|zeggen|maken|verstrekken)"
         ),
         (
-            r"\bik (?:kan|mag|wil|zal) (?:\w+ ){0,3}?(?:niet|geen) (?:\w+ ){0,4}?(?:helpen|beantwoorden|geven|schrijven|zeggen|"
-            r"maken|verstrekken)"
+            r"\bik (?:kan|mag|wil|zal) (?:\w+ ){0,3}?(?:niet|geen) (?:\w+ ){0,4}?(?:helpen|beantwoorden|geven|schrijven|zeggen|maken|verstrekken)"
         ),
         r"\bik moet (?:dit|dat|uw verzoek|je verzoek) (?:weigeren|afwijzen)\b|\btegen (?:mijn|onze) (?:richtlijnen|beleid|regels)",
         r"(?:^|[.!?;,] )(?:dat |dit )?(?:weet ik(?: het)?|ik weet (?:het|dat))(?: helaas)? niet\b|\bis mij niet bekend",
@@ -194,8 +172,7 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
     ),
     "cs": (
         (
-            r"\b(?:nemohu|nemůžu|nedokážu|nemůžeme)(?: \w+){0,4}? (?:pomoci|pomoct|poskytnout|odpovědět|napsat|sdělit|říct|říci|"
-            r"vytvořit|dát)"
+            r"\b(?:nemohu|nemůžu|nedokážu|nemůžeme)(?: \w+){0,4}? (?:pomoci|pomoct|poskytnout|odpovědět|napsat|sdělit|říct|říci|vytvořit|dát)"
         ),
         r"\b(?:musím|chci) (?:to |tuto žádost )?odmítnout\b|\bproti (?:mým|našim) (?:zásadám|pravidlům)",
         r"(?:^|[.!?;,] )(?:to )?(?:bohužel )?nevím\b|\bnení mi známo\b",
@@ -208,8 +185,7 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
     ),
     "pl": (
         (
-            r"\bnie (?:mogę|możemy|jestem w stanie)(?: \w+){0,3}? (?:pomóc|udzielić|odpowiedzieć|napisać|podać|powiedzieć|stworzyć|"
-            r"dostarczyć)"
+            r"\bnie (?:mogę|możemy|jestem w stanie)(?: \w+){0,3}? (?:pomóc|udzielić|odpowiedzieć|napisać|podać|powiedzieć|stworzyć|dostarczyć)"
         ),
         r"\bmuszę odmówić\b|\bodmawiam\b|\b(?:sprzeczne|niezgodne) z moimi (?:zasadami|wytycznymi)",
         r"(?:^|[.!?;,] )(?:niestety )?nie wiem\b|\bnie jest mi znan\w+",
@@ -221,7 +197,7 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"\bnie znam (?:\w+ )?odpowiedzi\b|\bnie jestem (?:upoważnion\w+|uprawnion\w+)\b|\bnie mogę (?:tego )?(?:zrobić|wykonać|spełnić)\b",
     ),
     "ru": (
-        r"\bне (?:могу|можем|в состоянии|смогу)(?: \w+){0,4}? (?:помочь|предоставить|ответить|написать|дать|сказать|создать)",
+        r"\bне (?:могу|можем|в состоянии|смогу)(?: \w+){0,4}? (?:помочь|предоставить|давать|ответить|написать|дать|сказать|создать)",
         r"\b(?:вынужден\w*|должен|должна) отказать\w*|\bпротиворечит моим (?:принципам|правилам)",
         r"(?:^|[.!?;,] )(?:к сожалению, )?я (?:этого )?не знаю\b|^не знаю\b|\bмне (?:это )?(?:не известно|неизвестно)\b",
         r"\bу меня нет(?: \w+){0,2}? (?:информации|доступа|данных|сведений)",
@@ -247,7 +223,7 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"(?:我|我们)?(?:无法|不能|没办法|無法)(?:为您|为你|给您|给你|向您|向你)?(?:帮助|协助|提供|回答|满足|完成|访问|编写|确定|告诉|生成|回覆)",
         r"(?:必须|只能)拒绝|违反(?:我|我们)?的?(?:规定|准则|政策|原则)",
         r"(?:^|[。！？，；,.] ?)我(?:并)?(?:不知道|不清楚|不确定|不太清楚)",
-        r"我没有(?:关于|有关|任何|足够|相关|访问|权限).{0,15}|没有(?:相关|足够)的?(?:信息|资料)",
+        r"我没有(?:关于|有关|任何|足够|相关|访问|权限).{0,15}|没有(?:相关|足够|这方面|那方面)的?(?:信息|资料)",
         r"超出(?:了)?(?:我|我们)的?(?:能力|知识|服务|职责|业务)?范围|不在(?:我|我们)的?.{0,4}范围",
         r"(?:文中|文档中?|原文|文章中?|合同中?)(?:并)?(?:没有|未)(?:提到|提及|说明|给出)",
         r"前提(?:是|就是|并)?(?:错误|不成立|不正确|有误)",
@@ -267,8 +243,7 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
     ),
     "ar": (
         (
-            r"(?:لا|لن) (?:أستطيع|يمكنني|أقدر|يمكننا|أتمكن من)(?: من)? ?(?:مساعدتك|المساعدة|تقديم|الإجابة|الوصول|كتابة|إعطاء|"
-            r"تزويدك|إنشاء|مشاركة|أن أساعد|أن أقدم|تحديد|إخبارك)"
+            r"(?:لا|لن) (?:أستطيع|يمكنني|أقدر|يمكننا|أتمكن من)(?: من)? ?(?:مساعدتك|المساعدة|تقديم|الإجابة|الوصول|كتابة|إعطاء|تزويدك|إنشاء|مشاركة|أن أساعد|أن أقدم|تحديد|إخبارك)"
         ),
         r"(?:أعتذر عن|أرفض) (?:تقديم|كتابة|الإجابة|المساعدة|تنفيذ)|يخالف (?:سياس\w+|إرشادات\w*|مبادئ\w*)",
         r"(?:^|[.!؟،؛] )(?:أنا )?لا (?:أعرف|أعلم|أدري)\b",
@@ -281,8 +256,7 @@ PATTERNS: Mapping[str, tuple[str, ...]] = {
     ),
     "tr": (
         (
-            r"\b(?:yardımcı olamam|yardımcı olamıyorum|yardım edemem|yanıtlayamam|cevaplayamam|veremem|sağlayamam|yazamam|"
-            r"erişemem|erişemiyorum|paylaşamam|söyleyemem|yanıt veremem|yardımcı olamayız)\b"
+            r"\b(?:yardımcı olamam|yardımcı olamıyorum|yardım edemem|yanıtlayamam|cevaplayamam|veremem|sağlayamam|yazamam|erişemem|erişemiyorum|paylaşamam|söyleyemem|yanıt veremem|yardımcı olamayız)\b"
         ),
         r"\b(?:reddetmek zorundayım|reddediyorum)\b|\b(?:politikalarıma|ilkelerime|kurallarıma) aykırı",
         r"(?:^|[.!?;,] )(?:maalesef |bunu |ne yazık ki )?bilmiyorum\b",
@@ -300,8 +274,7 @@ CONTINUATIONS: tuple[str, ...] = (
     r"\bi (?:can|could|would be happy to|'d be happy to|'ll gladly) (?:\w+ )?(?:help|assist|offer|suggest|share)\b.{0,60}\binstead\b",
     r"\b(?:instead|happy to help|glad to help),? (?:i|with)\b",
     (
-        r"\b(?:stattdessen|à la place|en su lugar|invece|em vez disso|in plaats daarvan|místo toho|zamiast tego|вместо этого|"
-        r"натомість|bunun yerine)\b|代わりに|بدلا من ذلك"
+        r"\b(?:stattdessen|à la place|en su lugar|invece|em vez disso|in plaats daarvan|místo toho|zamiast tego|вместо этого|натомість|bunun yerine)\b|代わりに|بدلا من ذلك"
     ),
 )
 """Offers of something else: they carry a refusal on but do not make one."""

@@ -87,7 +87,4 @@ def _lower_end(gains: int, losses: int, n: int, *, z: float) -> float:
     def excess(delta0: float) -> float:
         return float(tango_score(gains, losses, n, delta0=delta0)) - z
 
-    outer = -1.0 + _EDGE
-    if excess(outer) <= 0:
-        return -1.0
-    return float(brentq(excess, outer, (gains - losses) / n, xtol=_ROOT_TOLERANCE))
+    return float(brentq(excess, -1.0 + _EDGE, (gains - losses) / n, xtol=_ROOT_TOLERANCE))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import binom, chi2, ttest_1samp
+from scipy.stats import binom, chi2, multinomial, ttest_1samp
 
 from gate.stats import binary, proportion
 from gate.stats.bounded import gaffke
@@ -53,6 +53,11 @@ NOT_APPLICABLE = {
     "gs_obf5_alpha025": "there is no sequential testing",
     "gs_pocock5_alpha025": "there is no sequential testing",
 }
+
+
+SUPREMUM_MISSED = {"verdict_5_8_500_0.02": 0.044988}
+"""P-values whose published supremum is a little too small: it was searched for on too coarse a grid of the nuisance.
+`test_oracle__published_supremum_is_exceeded` shows a rate of losses at which the probability is larger than the published value."""
 
 
 def sums_of(given: Mapping[str, Sequence[int]]) -> ClusterSums:
@@ -141,6 +146,23 @@ def test_oracle__number_of_holm_rejections(name: str) -> None:
     assert sum(p <= 0.05 for p in holm(oracle["input"]["p"])) == oracle["expected"][1]
 
 
+def test_oracle__published_supremum_is_exceeded() -> None:
+    given = ORACLES["verdict_5_8_500_0.02"]["input"]
+    n, delta0 = given["n"], -given["margin"]
+    gains, losses = np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij")
+    gains, losses = gains[gains + losses <= n], losses[gains + losses <= n]
+    observed = tango_score(given["b"], given["c"], n, delta0=delta0)
+    extreme = tango_score(gains, losses, n, delta0=delta0) >= observed - 1e-9
+    gains, losses = gains[extreme], losses[extreme]
+    rate = 0.50075125
+    shares = [rate + delta0, rate, 1 - 2 * rate - delta0]
+    tables = np.stack([gains, losses, n - gains - losses], axis=1)
+    probability = float(multinomial.pmf(tables, n, shares).sum())
+    published = ORACLES["verdict_5_8_500_0.02"]["expected"]["p_noninferior"]
+    assert probability > published + 4e-4
+    assert binary.p_noninferior(given["b"], given["c"], n, margin=-delta0) >= probability - 1e-9
+
+
 @pytest.mark.parametrize("name", of_kind("verdict_binary_exact_sup"))
 def test_oracle__exact_test_with_interval(name: str) -> None:
     oracle = ORACLES[name]
@@ -151,7 +173,7 @@ def test_oracle__exact_test_with_interval(name: str) -> None:
     outcome = "FAIL" if regression <= alpha else "PASS" if noninferior <= alpha else "INCONCLUSIVE"
     assert outcome == expected["verdict"]
     assert regression == pytest.approx(expected["p_regression"], abs=tolerance)
-    assert noninferior == pytest.approx(expected["p_noninferior"], abs=tolerance)
+    assert noninferior == pytest.approx(SUPREMUM_MISSED.get(name, expected["p_noninferior"]), abs=tolerance)
     assert binary.interval(b, c, n, alpha=alpha) == pytest.approx(expected["ci90"], abs=tolerance)
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gate.data import read_responses, response_row, write_responses
+from gate.data import read_responses, response_row
+from gate.data.whole_file import write_whole
 from gate.domain import Response, Score
 from gate.errors import BrokenRun, RecordsError
 
@@ -42,23 +43,23 @@ def test_response_row__half_surrogates_can_be_written() -> None:
     assert json.loads(response_row(torn, None).encode())["text"] == "a?b"
 
 
-def test_write_responses__round_trip_and_no_leftovers(tmp_path: Path) -> None:
+def test_write_whole__round_trip_and_no_leftovers(tmp_path: Path) -> None:
     path = tmp_path / "responses.jsonl"
     path.write_text("old")
     kept = Response(suite="s", case="1", arm="base", repeat=0, text="a\r\nb\u2028c", finish="length", tokens=0)
-    write_responses(path, [response_row(kept, None), response_row(FAILED, None)])
+    write_whole(path, "\n".join([response_row(kept, None), response_row(FAILED, None)]) + "\n")
     assert read_responses(path) == (kept, FAILED)
     assert [entry.name for entry in tmp_path.iterdir()] == ["responses.jsonl"]
 
 
-def test_write_responses__failure_leaves_the_old_file(tmp_path: Path) -> None:
+def test_write_whole__failure_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "responses.jsonl"
     (target / "full").mkdir(parents=True)
     with pytest.raises(BrokenRun, match="cannot be written"):
-        write_responses(target, ["{}"])
+        write_whole(target, "\n".join(["{}"]) + "\n")
     assert [entry.name for entry in tmp_path.iterdir()] == ["responses.jsonl"]
     with pytest.raises(BrokenRun, match="cannot be written"):
-        write_responses(target / "full" / "missing" / "responses.jsonl", ["{}"])
+        write_whole(target / "full" / "missing" / "responses.jsonl", "\n".join(["{}"]) + "\n")
 
 
 def test_read_responses__defaults_and_ignored_keys(tmp_path: Path) -> None:
@@ -142,5 +143,5 @@ def test_read_responses__mutated_bytes_are_answers_or_one_error(
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_read_responses__any_text_survives(tmp_path: Path, text: str) -> None:
     response = Response(suite="s", case="1", arm="base", repeat=0, text=text, finish="stop")
-    write_responses(tmp_path / "responses.jsonl", [response_row(response, None)])
+    write_whole(tmp_path / "responses.jsonl", "\n".join([response_row(response, None)]) + "\n")
     assert read_responses(tmp_path / "responses.jsonl") == (response,)

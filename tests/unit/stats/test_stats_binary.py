@@ -169,6 +169,12 @@ def test_interval__ends_are_where_the_test_changes_its_mind(gains: int, losses: 
         assert binary.p_regression(gains, losses, n, margin=-(high - 2e-6)) > ALPHA
 
 
+def test_interval__can_be_shorter_than_tangos() -> None:
+    low, _ = binary.interval(7, 0, 12, alpha=0.01)
+    assert low > tango_interval(7, 0, 12, alpha=0.01)[0]
+    assert binary.p_noninferior(7, 0, 12, margin=-low) == pytest.approx(0.01, abs=1e-4)
+
+
 def test_interval__mirrors_when_arms_swap() -> None:
     low, high = binary.interval(3, 9, 80, alpha=ALPHA)
     assert binary.interval(9, 3, 80, alpha=ALPHA) == (-high, -low)

@@ -1,0 +1,50 @@
+"""The quickstart's real model, and the command line as a person uses it, run in this process."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gate.cli import execute
+
+QUICKSTART = Path(__file__).parents[2] / "sample_configs" / "quickstart"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def gate(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Run a command line and catch its output."""
+
+    def run(*arguments: object) -> Ran:
+        capfd.readouterr()
+        code = execute([str(argument) for argument in arguments])
+        caught = capfd.readouterr()
+        return Ran(code, caught.out, caught.err)
+
+    return run
+
+
+@pytest.fixture
+def quickstart(tmp_path: Path) -> Path:
+    """A copy of the quickstart under a path with a space and letters outside ASCII."""
+    target = tmp_path / "größe mit Leerzeichen"
+    shutil.copytree(QUICKSTART, target, ignore=shutil.ignore_patterns("__pycache__"))
+    return target
+
+
+def read_round(folder: Path) -> dict[str, Any]:
+    content = json.loads((folder / "round.json").read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    return content
