@@ -19,8 +19,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import betainc, gammaln
-from scipy.stats import binom
+from scipy.special import bdtr, betainc, gammaln
 
 from gate.stats.tango import tango_interval, tango_score
 
@@ -112,8 +111,9 @@ def mcnemar_drop(gains: int, losses: int, *, mid_p: bool = True) -> float:
     """
     if gains + losses == 0:
         return 1.0
-    exact = float(binom.cdf(gains, gains + losses, 0.5))
-    return exact - float(binom.pmf(gains, gains + losses, 0.5)) / 2 if mid_p else exact
+    exact = float(bdtr(gains, gains + losses, 0.5))
+    below = float(bdtr(gains - 1, gains + losses, 0.5)) if gains else 0.0
+    return (exact + below) / 2 if mid_p else exact
 
 
 def mcnemar_two_sided(gains: int, losses: int, *, mid_p: bool = True) -> float:

@@ -18,7 +18,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from gate.stats.bounded import Gaffke, gaffke
 from gate.stats.sign_flip import sign_flip_drop
@@ -160,7 +160,7 @@ class Clustered:
         standard_error, freedom = fit
         if standard_error < _ZERO:
             return self.cluster_means.interval(alpha)
-        reach = float(student.isf(alpha, freedom)) * standard_error
+        reach = -float(stdtrit(freedom, alpha)) * standard_error
         return max(self.bounds[0], self.sums.mean - reach), min(self.bounds[1], self.sums.mean + reach)
 
     def _t_p(self, margin: float) -> float:
@@ -172,4 +172,4 @@ class Clustered:
         if standard_error < _ZERO:
             # Without spread the t-test knows nothing; the sign-flip p-value decides alone.
             return 0.0 if distance < -_ZERO else 1.0
-        return float(student.cdf(distance / standard_error, freedom))
+        return float(stdtr(freedom, distance / standard_error))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 _SHORTEST = 1.0
 _LARGEST_LOG = 700.0
@@ -61,7 +61,7 @@ def length_change(
     low, high = None, None
     if logs.size > 1:
         error = float(logs.std(ddof=1)) / math.sqrt(logs.size)
-        reach = float(student.isf(alpha, logs.size - 1)) * error
+        reach = -float(stdtrit(logs.size - 1, alpha)) * error
         low, high = _change(centre - reach), _change(centre + reach)
     return LengthChange(
         n=int(logs.size),

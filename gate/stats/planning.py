@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from gate.stats.binary import p_noninferior
 from gate.stats.tango import loss_rate
@@ -51,7 +51,7 @@ def cases_to_pass_unchanged(margin: float, alpha: float) -> int | None:
     failing = max(1, math.ceil(math.log(alpha) / math.log1p(-margin) - _TIE_SLACK))
     if passes(failing):
         return failing
-    # The other rate needs norm.isf(alpha)**2 * (1 - margin) / margin cases, which is less than twice as many.
+    # The other rate needs z(alpha)**2 * (1 - margin) / margin cases, which is less than twice as many.
     passing = 2 * failing
     while passing - failing > 1:
         middle = (failing + passing) // 2
@@ -82,7 +82,7 @@ def cases_for_power(
     plan = _Plan.of(churn=churn, drop=drop, margin=margin)
     if abs(plan.distance) < _TIE_SLACK:
         return None
-    spread = float(norm.isf(alpha)) * plan.null_sd + float(norm.ppf(power)) * plan.true_sd
+    spread = -float(ndtri(alpha)) * plan.null_sd + float(ndtri(power)) * plan.true_sd
     cases = max(1, math.ceil(max(0.0, spread) ** 2 / plan.distance**2 - _TIE_SLACK))
     floor = cases_to_pass_unchanged(margin, alpha) if drop == 0 else None
     return cases if floor is None else max(cases, floor)
@@ -107,11 +107,11 @@ def chance_to_decide(n: int, *, churn: float, margin: float, alpha: float, drop:
     plan = _Plan.of(churn=churn, drop=drop, margin=margin)
     if abs(plan.distance) < _TIE_SLACK:
         return 0.0
-    excess = math.sqrt(n) * abs(plan.distance) - float(norm.isf(alpha)) * plan.null_sd
+    excess = math.sqrt(n) * abs(plan.distance) + float(ndtri(alpha)) * plan.null_sd
     if plan.true_sd == 0:
         floor = cases_to_pass_unchanged(margin, alpha) if drop == 0 else None
         return float(excess >= 0 and (floor is None or n >= floor))
-    return float(norm.cdf(excess / plan.true_sd))
+    return float(ndtr(excess / plan.true_sd))
 
 
 def smallest_detectable_drop(
@@ -137,7 +137,7 @@ def smallest_detectable_drop(
 
     def excess(drop: float) -> float:
         plan = _Plan.of(churn=psi, drop=drop, margin=margin)
-        spread = float(norm.isf(alpha)) * plan.null_sd + float(norm.ppf(power)) * plan.true_sd
+        spread = -float(ndtri(alpha)) * plan.null_sd + float(ndtri(power)) * plan.true_sd
         return math.sqrt(n) * (drop - margin) - spread
 
     smallest = max(margin, -largest)
@@ -162,7 +162,7 @@ def detectable_drop_from_error(
     """
     if standard_error <= 0:
         return None
-    drop = margin + (float(norm.isf(alpha)) + float(norm.ppf(power))) * standard_error
+    drop = margin + (-float(ndtri(alpha)) + float(ndtri(power))) * standard_error
     return drop if drop <= 1 else None
 
 

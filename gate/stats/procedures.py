@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from gate.stats import binary, proportion
 from gate.stats.bounded import DRAWS, Gaffke
@@ -162,7 +162,7 @@ class ClusteredValues:
         if fit is None or fit[0] <= 0:
             return None
         standard_error, freedom = fit
-        quantiles = float(student.isf(alpha, freedom)) + float(student.ppf(DEFAULT_POWER, freedom))
+        quantiles = float(stdtrit(freedom, DEFAULT_POWER)) - float(stdtrit(freedom, alpha))
         drop = margin + quantiles * standard_error
         return drop if drop <= 1 else None
 

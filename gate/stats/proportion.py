@@ -7,7 +7,7 @@ References:
     the binomial. Biometrika 26, 404-413.
 """
 
-from scipy.stats import beta, binom
+from scipy.special import bdtr, bdtrc, betainccinv, betaincinv
 
 
 def p_above(successes: int, n: int, *, threshold: float) -> float:
@@ -25,7 +25,7 @@ def p_above(successes: int, n: int, *, threshold: float) -> float:
         ValueError: If the counts do not fit each other.
     """
     _check(successes, n)
-    return float(binom.sf(successes - 1, n, min(1.0, max(0.0, threshold))))
+    return float(bdtrc(successes - 1, n, min(1.0, max(0.0, threshold)))) if successes else 1.0
 
 
 def p_below(successes: int, n: int, *, threshold: float) -> float:
@@ -43,7 +43,7 @@ def p_below(successes: int, n: int, *, threshold: float) -> float:
         ValueError: If the counts do not fit each other.
     """
     _check(successes, n)
-    return float(binom.cdf(successes, n, min(1.0, max(0.0, threshold))))
+    return float(bdtr(successes, n, min(1.0, max(0.0, threshold))))
 
 
 def interval(successes: int, n: int, *, alpha: float) -> tuple[float, float]:
@@ -61,8 +61,8 @@ def interval(successes: int, n: int, *, alpha: float) -> tuple[float, float]:
         ValueError: If the counts do not fit each other.
     """
     _check(successes, n)
-    low = 0.0 if successes == 0 else float(beta.ppf(alpha, successes, n - successes + 1))
-    high = 1.0 if successes == n else float(beta.isf(alpha, successes + 1, n - successes))
+    low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, alpha))
+    high = 1.0 if successes == n else float(betainccinv(successes + 1, n - successes, alpha))
     return low, high
 
 

@@ -12,7 +12,7 @@ References:
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.special import ndtri
 
 _EDGE = 1e-12
 _ROOT_TOLERANCE = 1e-10
@@ -76,7 +76,7 @@ def tango_interval(gains: int, losses: int, n: int, *, alpha: float) -> tuple[fl
     Returns:
         Both ends, as fractions.
     """
-    z = float(norm.isf(alpha))
+    z = -float(ndtri(alpha))
     return _lower_end(gains, losses, n, z=z), -_lower_end(losses, gains, n, z=z)
 
 
