@@ -75,6 +75,12 @@ def score_all(suites: Sequence[PlannedSuite], responses: Sequence[Response], *, 
 
 
 def _index(suites: Sequence[PlannedSuite], responses: Sequence[Response]) -> dict[Key, Response]:
+    repeated = next((one for one in responses if one.repeat), None)
+    if repeated is not None:
+        raise RecordsError(
+            f"{repeated.suite}/{repeated.case}: a second answer of the arm {repeated.arm!r} (repeat {repeated.repeat})",
+            fix="Keep one answer for each case and arm.",
+        )
     recorded: dict[tuple[str, ArmName], set[str]] = defaultdict(set)
     for response in responses:
         recorded[response.suite, response.arm].add(response.case)

@@ -8,7 +8,6 @@ import os
 import sys
 from pathlib import Path
 
-_SUMMARY_BYTES = 1_000_000  # GitHub drops a step summary above 1 MiB
 
 
 def outputs(folder: Path, exit_code: int) -> dict[str, str]:
@@ -36,7 +35,7 @@ def main() -> None:
     report = folder / "report.md"
     if report.is_file():
         with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("ab") as file:
-            file.write(report.read_bytes()[:_SUMMARY_BYTES])
+            file.write(report.read_bytes())
 
 
 if __name__ == "__main__":

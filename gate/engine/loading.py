@@ -6,6 +6,8 @@ from typing import Any
 from gate.engine.base_model import BaseFolder
 from gate.errors import BrokenRun, ConfigError
 
+_SMALL_MODEL_PARAMETERS = 20_000_000
+
 
 def silence() -> None:
     """Keep transformers' and the hub's progress bars and advice out of the gate's output."""
@@ -63,6 +65,18 @@ def load_model(base: BaseFolder, dtype: str, device: str) -> Any:
     model.to(device)
     model.eval()
     return model
+
+
+def limit_threads(model: Any, device: str) -> None:
+    """Compute a small model on a CPU with one thread: its matrices are too small to be shared out.
+
+    Threads that wait for each other cost it more than they give, and many times more on a machine that has other
+    work to do, as runners have.
+    """
+    import torch
+
+    if device == "cpu" and model.num_parameters() < _SMALL_MODEL_PARAMETERS:
+        torch.set_num_threads(1)
 
 
 def stop_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:

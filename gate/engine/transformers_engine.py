@@ -10,7 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gate.domain import Arm, ArmName, Response
 from gate.engine.base_model import BaseFolder
-from gate.engine.loading import device_name, load_model, load_tokenizer, pick_device, silence, stop_ids, versions
+from gate.engine.loading import (
+    device_name,
+    limit_threads,
+    load_model,
+    load_tokenizer,
+    pick_device,
+    silence,
+    stop_ids,
+    versions,
+)
 from gate.engine.prompts import render
 from gate.engine.session import CandidateFiles, Prompt, Question, Session, Settings, plan_batches
 from gate.engine.switch import attach, is_same, probe_logits
@@ -67,6 +76,7 @@ class _TransformersSession:
         self._device = pick_device(engine.device)
         self._tokenizer = load_tokenizer(base.path)
         model = load_model(base, settings.dtype, self._device)
+        limit_threads(model, self._device)
         self._dtype = str(model.dtype).removeprefix("torch.")
         prompts = render(
             questions,

@@ -19,7 +19,7 @@ def small_batches(quickstart: Path) -> Path:
     """A configuration with many batches, so that there is something to be interrupted between."""
     config = quickstart / "gate.yaml"
     lines = [line for line in config.read_text(encoding="utf-8").splitlines() if not line.startswith("engine:")]
-    config.write_text("\n".join([*lines, "engine: {kind: transformers, batch_tokens: 1024}"]), encoding="utf-8")
+    config.write_text("\n".join([*lines, "engine: {kind: transformers, batch_tokens: 512}"]), encoding="utf-8")
     return config
 
 
@@ -36,7 +36,7 @@ def test_run__stopped_by_a_signal_continues_where_it_was(
     gate: Gate, quickstart: Path, tmp_path: Path, stop: signal.Signals
 ) -> None:
     config, interrupted, whole = small_batches(quickstart), tmp_path / "interrupted", tmp_path / "whole"
-    command = ["run", str(config), "--limit", "40", "--output"]
+    command = ["run", str(config), "--suite", "facts", "--suite", "routing", "--limit", "30", "--output"]
     process = subprocess.Popen(
         [sys.executable, "-m", "gate", *command, str(interrupted)], stderr=subprocess.PIPE, text=True
     )
