@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _DEFAULT_CONFIG = "gate.yaml"
 _TRACEBACK_VARIABLE = "GATE_TRACEBACK"
 _MAX_WIDTH = 160
+_FILE_WIDTH = 100  # where stdout is no terminal, the same round gives the same bytes everywhere
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -229,10 +230,9 @@ def _print_terminal(result: "Round") -> None:
 
     from gate import report
 
-    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    click.echo(
-        report.terminal(result, width=min(get_terminal_size((100, 24)).columns, _MAX_WIDTH), color=color), nl=False
-    )
+    terminal = sys.stdout.isatty()
+    width = min(get_terminal_size().columns, _MAX_WIDTH) if terminal else _FILE_WIDTH
+    click.echo(report.terminal(result, width=width, color=terminal and "NO_COLOR" not in os.environ), nl=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 
-
 def outputs(folder: Path, exit_code: int) -> dict[str, str]:
     """Collect the outputs; without a round only the exit code is known."""
     known = {"exit-code": str(exit_code), "passed": str(exit_code == 0).lower()}

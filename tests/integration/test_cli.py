@@ -173,7 +173,9 @@ def test_cli__a_wrong_request_is_3_with_one_clear_sentence(
 
 def test_check__names_everything_that_is_wrong_at_once(gate: Gate, tmp_path: Path) -> None:
     config = write_project(tmp_path)
-    (tmp_path / "facts.jsonl").write_text('{"id": "1", "prompt": "x"}\n{"id": "1", "prompt": "y", "reference": "z"}\nnot json\n')
+    (tmp_path / "facts.jsonl").write_text(
+        '{"id": "1", "prompt": "x"}\n{"id": "1", "prompt": "y", "reference": "z"}\nnot json\n'
+    )
     (tmp_path / "routing.jsonl").write_text('{"id": "1", "prompt": "x", "reference": "c"}\n')
     ran = gate("check", config)
     assert ran.code == 3
@@ -203,7 +205,10 @@ def test_check__unusable_cases_are_refused(gate: Gate, tmp_path: Path, content: 
 def test_check__says_which_rules_can_never_pass(gate: Gate, tmp_path: Path) -> None:
     ran = gate("check", write_project(tmp_path / "small", n=40, drop="2pp"))
     assert ran.code == 0
-    assert "facts: max_drop of 2 pp cannot pass on 40 cases, even if no answer changes; at least 149 are needed." in ran.out
+    assert (
+        "facts: max_drop of 2 pp cannot pass on 40 cases, even if no answer changes; at least 149 are needed."
+        in ran.out
+    )
     assert "facts: 40 cases are too few for most decisions (a score near 50 % is known to +-15.5 pp)." in ran.out
     zero = gate("check", write_project(tmp_path / "zero", drop="0pp"))
     assert "max_drop of 0 pp can pass only on a proven gain" in zero.out
@@ -248,7 +253,7 @@ def test_cli__a_reader_that_goes_away_is_no_traceback(gate: Gate, tmp_path: Path
     config = write_project(tmp_path)
     compare(gate, config, write_answers(tmp_path / "a.jsonl"))
     command = f"{sys.executable} -m gate report {tmp_path}/out/round.json --format json | head -c 1"
-    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    ran = subprocess.run(["/bin/bash", "-c", command], capture_output=True, text=True, check=False)
     assert ran.stdout == "{"
     assert ran.stderr == ""
 

@@ -47,7 +47,9 @@ def load_base() -> Any:
 def make_adapter(folder: Path, **config: Any) -> Path:
     """An adapter with random weights: what it answers is noise, but it must be the same noise in both ways."""
     torch.manual_seed(7)
-    model = get_peft_model(load_base(), LoraConfig(r=4, task_type="CAUSAL_LM", target_modules=["q_proj", "v_proj"], **config))
+    model = get_peft_model(
+        load_base(), LoraConfig(r=4, task_type="CAUSAL_LM", target_modules=["q_proj", "v_proj"], **config)
+    )
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
@@ -142,7 +144,7 @@ def test_run__an_adapter_for_a_deeper_base_is_refused(gate: Gate, quickstart: Pa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda model: shutil.rmtree(model), "neither a folder nor"),
+        (shutil.rmtree, "neither a folder nor"),
         (lambda model: (model / "config.json").unlink(), "no config.json in this folder"),
         (lambda model: (model / "config.json").write_text("{"), "not a model configuration"),
         (lambda model: (model / "model.safetensors").unlink(), "no safetensors weights"),

@@ -58,7 +58,7 @@ def test_run__stopped_by_a_signal_continues_where_it_was(
 
 
 def test_run__answers_of_another_adapter_are_not_continued(gate: Gate, tmp_path: Path) -> None:
-    arguments = ("--limit", 2, "--output", tmp_path, "--suite", "facts")
+    arguments = ("--limit", 10, "--output", tmp_path, "--suite", "repetition")
     gate("answer", QUICKSTART / "gate.yaml", *arguments)
     first = (tmp_path / "responses.jsonl").read_bytes()
     ran = gate("answer", QUICKSTART / "careful.yaml", *arguments)

@@ -49,7 +49,9 @@ def test_run__every_row_of_the_answers_is_there_with_its_score(forgetful: tuple[
 
 
 @pytest.mark.parametrize("kind", ["terminal", "markdown", "json"])
-def test_report__renders_the_stored_round_byte_for_byte(forgetful: tuple[int, str, Path], gate: Gate, kind: str) -> None:
+def test_report__renders_the_stored_round_byte_for_byte(
+    forgetful: tuple[int, str, Path], gate: Gate, kind: str
+) -> None:
     _, out, folder = forgetful
     again = gate("report", folder / "round.json", "--format", kind)
     expected = {"terminal": out, "markdown": "report.md", "json": "round.json"}[kind]
@@ -128,7 +130,9 @@ def test_quickstart__no_eval_prompt_is_in_the_training_data() -> None:
 
 
 def test_quickstart__is_small() -> None:
-    sizes = [path.stat().st_size for path in QUICKSTART.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    sizes = [
+        path.stat().st_size for path in QUICKSTART.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    ]
     assert sum(sizes) < 6_000_000
 
 
