@@ -173,8 +173,9 @@ def check_command(config: Path, schema: bool) -> int:
         click.echo(json.dumps(json_schema(), indent=2))
         return EXIT_OPEN
     from gate.checking import check
+    from gate.report.escape import terminal
 
-    click.echo(check(_load(config)))
+    click.echo("\n".join(terminal(line) for line in check(_load(config)).split("\n")))
     return EXIT_OPEN
 
 
@@ -213,6 +214,8 @@ def _read_round(path: Path) -> "Round":
     from gate import report
 
     try:
+        if path.exists() and not path.is_file():
+            raise RecordsError(f"{path}: not a file")
         return report.load(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise RecordsError(f"{path}: cannot be read: {problem.strerror or problem}") from None

@@ -97,7 +97,7 @@ def name_warning(recorded: str | None, configured: str) -> str | None:
 
 def _read_config(path: Path) -> dict[str, object]:
     try:
-        config = json.loads(path.read_bytes())
+        config = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise AdapterRefused(
             f"{path}: no such file", fix="`candidate.adapter` names the folder that PEFT's save_pretrained wrote."
@@ -124,6 +124,10 @@ def _read_config(path: Path) -> dict[str, object]:
                 fix="Remove it if it has no effect, or train without it.",
             )
     return config
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _text(config: Mapping[str, object], key: str) -> str | None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gate.errors import AdapterRefused
 
 _MAX_HEADER_BYTES = 16 * 1024 * 1024
+_MAX_DIMENSIONS = 8  # no layer has more; a million of them would make their product take minutes
 _CHUNK_ELEMENTS = 4 * 1024 * 1024
 _LFS_POINTER = b"version https://git-lfs"
 
@@ -88,9 +89,9 @@ def _header(file: BinaryIO, size: int, name: str) -> tuple[dict[str, object], in
 
 def _tensor(file: BinaryIO, name: str, entry: object, bounds: tuple[int, int]) -> Tensor:
     match entry:
-        case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [int(begin), int(end)]} if all(
-            isinstance(length, int) and 0 <= length < 2**40 for length in shape
-        ):
+        case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [int(begin), int(end)]} if len(
+            shape
+        ) <= _MAX_DIMENSIONS and all(isinstance(length, int) and 0 <= length < 2**40 for length in shape):
             pass
         case _:
             raise _Malformed(f"the tensor {name!r:.80} is not described as a tensor")

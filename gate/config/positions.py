@@ -134,7 +134,7 @@ class _Reader:
             raise self._error(node, f"the tag {node.tag!r:.60} is not allowed")
         try:
             value = self._constructor.construct_object(node)
-        except ValueError:
+        except (ValueError, KeyError):  # PyYAML looks booleans up in a table
             raise self._error(node, f"cannot read {node.value!r:.60}") from None
         if isinstance(value, float) and value - value != 0:
             raise self._error(node, "not a finite number")

@@ -16,6 +16,7 @@ from gate.domain import Response, Score
 from gate.errors import RecordsError
 
 LARGEST_FILE_MIB = 1024
+MOST_TOKENS = 100_000_000
 
 _ARMS = frozenset({"base", "candidate"})
 
@@ -31,7 +32,7 @@ class ResponseRow(BaseModel):
     repeat: Annotated[int, Field(ge=0)] = 0
     text: str | None = None
     finish: Literal["stop", "length", "error"] | None = None
-    tokens: Annotated[int, Field(ge=0)] | None = None
+    tokens: Annotated[int, Field(ge=0, le=MOST_TOKENS)] | None = None
     error: str | None = None
 
 

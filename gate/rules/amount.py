@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from gate import wording
 
-_AMOUNT = re.compile(r"(?P<number>\d{1,3}(?:\.\d{1,6})?) ?(?P<unit>pp|%)")
-_SHARE = re.compile(r"(?P<number>\d{1,3}(?:\.\d{1,6})?) ?%")
+_AMOUNT = re.compile(r"(?P<number>[0-9]{1,3}(?:\.[0-9]{1,6})?) ?(?P<unit>pp|%)")
+_SHARE = re.compile(r"(?P<number>[0-9]{1,3}(?:\.[0-9]{1,6})?) ?%")
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def why_undecided(comparison: Comparison, alpha: float) -> Reason:
     """Name the reason why a comparison proves neither side, the most useful one first."""
     if comparison.clusters is not None and comparison.clusters < MIN_CLUSTERS:
         return "too_few_clusters"
-    if comparison.decided_by_missing:
+    if comparison.decided_by_missing or comparison.dropped > comparison.n:
         return "missing_cases"
     if comparison.p_no_change is not None and comparison.p_no_change <= alpha:
         return "drop_significant_size_unproven"

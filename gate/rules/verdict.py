@@ -75,7 +75,8 @@ def _headline(
         case "inconclusive":
             return f"Cannot tell: {_open_questions(blocking, protected)} {task}".rstrip()
         case "error":
-            broken = sorted({finding.suite or finding.rule for finding in blocking if finding.outcome == "error"})
+            errors_of = [finding for finding in blocking if finding.outcome == "error"]
+            broken = sorted({finding.suite for finding in errors_of if finding.suite} or {_subject(errors_of[0])})
             return f"Cannot tell: no score could be had for {wording.listing(broken)}; this is an error, not a verdict."
         case _:
             assert_never(outcome)
@@ -107,11 +108,16 @@ def _failures(findings: Sequence[Finding], comparisons: Sequence[Comparison], pr
 def _open_questions(findings: Sequence[Finding], protected: Sequence[str]) -> str:
     if not protected:
         return "nothing was checked for regressions; add a suite with `role: regression`."
-    undecided = sorted({finding.suite or finding.rule for finding in findings if finding.outcome == "inconclusive"})
+    undecided = sorted({_subject(finding) for finding in findings if finding.outcome == "inconclusive"})
     if not undecided:
         return "no blocking rule was declared."
     more = [f"{len(undecided) - _NAMED_AT_MOST} more"] if len(undecided) > _NAMED_AT_MOST else []
     return f"nothing failed, but {wording.listing(undecided[:_NAMED_AT_MOST] + more)} could not be decided."
+
+
+def _subject(finding: Finding) -> str:
+    """What a finding is about: a suite, or for a rule over the whole run the rule itself."""
+    return finding.rule if finding.suite is None or finding.rule == "tradeoff" else finding.suite
 
 
 def _delta(suite: str, comparisons: Sequence[Comparison]) -> float | None:

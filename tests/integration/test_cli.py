@@ -115,6 +115,32 @@ def test_compare__other_cases_refuse_to_pair(gate: Gate, tmp_path: Path) -> None
     assert not (tmp_path / "out" / "round.json").exists()
 
 
+def test_compare__a_length_that_no_answer_has_is_refused(gate: Gate, tmp_path: Path) -> None:
+    config = write_project(tmp_path)
+    answers = write_answers(tmp_path / "a.jsonl")
+    answers.write_text(answers.read_text().replace('"arm": "base"', '"arm": "base", "tokens": 1' + "0" * 400))
+    ran = compare(gate, config, answers)
+    assert ran.code == 3
+    assert "tokens" in ran.err
+
+
+def test_compare__the_headline_blames_no_suite_for_an_undecided_tradeoff(gate: Gate, tmp_path: Path) -> None:
+    config = write_project(tmp_path, drop="5pp")
+    config.write_text(config.read_text() + "rules: [{kind: tradeoff}]\n")
+    ran = compare(gate, config, write_answers(tmp_path / "a.jsonl", learned=1))
+    assert ran.out.replace("\n", " ").startswith(
+        "Cannot tell: nothing failed, but routing and tradeoff could not be decided."
+    )
+
+
+def test_check__what_a_file_holds_cannot_reach_the_terminal_raw(gate: Gate, tmp_path: Path) -> None:
+    config = write_project(tmp_path)
+    config.write_text(config.read_text().replace("{adapter: adapter}", '{adapter: "a\\e[31mb\\x00"}'))
+    ran = gate("check", config)
+    assert "\x1b" not in ran.out
+    assert "\x00" not in ran.out
+
+
 def test_compare__one_suite_alone_is_a_partial_run(gate: Gate, tmp_path: Path) -> None:
     config = write_project(tmp_path)
     ran = compare(gate, config, write_answers(tmp_path / "a.jsonl"), "--suite", "routing")

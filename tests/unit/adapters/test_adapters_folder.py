@@ -92,6 +92,9 @@ def test_read_adapter__refuses_a_folder_without_an_adapter(tmp_path: Path) -> No
     (tmp_path / "adapter_config.json").write_text("{")
     with pytest.raises(AdapterRefused, match="not valid JSON"):
         read_adapter(tmp_path)
+    (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA", "lora_alpha": NaN}')
+    with pytest.raises(AdapterRefused, match="not valid JSON"):
+        read_adapter(tmp_path)
     (tmp_path / "adapter_config.json").write_text("[]")
     with pytest.raises(AdapterRefused, match="not an adapter configuration"):
         read_adapter(tmp_path)
@@ -123,6 +126,10 @@ def header(content: object, *, length: int | None = None) -> bytes:
         (header({"x": 1}), "is not described as a tensor"),
         (header({"x": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}), "is not described as a tensor"),
         (header({"x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}), "lies outside the file"),
+        (
+            header({"x": {"dtype": "F32", "shape": [2**39] * 100_000, "data_offsets": [0, 4]}}),
+            "is not described as a tensor",
+        ),
         (header({"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}) + b"\0" * 8, "lies outside the file"),
         (header({"x": {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]}}) + b"\0" * 8, "lies outside the file"),
         (header({"x": {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]}}) + b"\0" * 8, "element type 'I64'"),

@@ -45,6 +45,7 @@ def test_parse__an_empty_file_is_nothing() -> None:
         (b"a: \xff", "g:1: not UTF-8"),
         (b"a: b: c", "g:1:5: not valid YAML"),
         (b"a: \x00", "not valid YAML"),
+        (b'a: !!bool "foo"', "g:1:4: cannot read 'foo'"),
         (b"a: .nan", "not a finite number"),
         (b"? [1]\n: 2", "a key must be plain text"),
         (b"<<: {a: 1}", "merge keys"),
