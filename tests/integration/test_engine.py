@@ -144,7 +144,7 @@ def test_run__an_adapter_for_a_deeper_base_is_refused(gate: Gate, quickstart: Pa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (shutil.rmtree, "neither a folder nor"),
+        (shutil.rmtree, "no such folder"),
         (lambda model: (model / "config.json").unlink(), "no config.json in this folder"),
         (lambda model: (model / "config.json").write_text("{"), "not a model configuration"),
         (lambda model: (model / "model.safetensors").unlink(), "no safetensors weights"),
@@ -159,7 +159,7 @@ def test_run__a_broken_base_is_refused(
 ) -> None:
     change(quickstart / "model")
     ran = gate("run", quickstart / "gate.yaml", "--output", tmp_path / "out", "--quiet")
-    assert message in ran.err or "no such folder" in ran.err
+    assert message in ran.err
     assert ran.code == 3
     assert "Traceback" not in ran.err
 
