@@ -1,101 +1,184 @@
-"""From answers to the parts of a round: scores, pairs, summaries, and the cases that people should read.
+"""From answers to pairs: every answer scored, repeats averaged, arms put side by side case by case.
 
 Pure: values in, values out. Nothing here decides.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
 from gate import wording
-from gate.domain import (
-    ArmAnswer,
-    ArmName,
-    Case,
-    Distribution,
-    Evidence,
-    Pair,
-    Response,
-    Score,
-    Suite,
-    SuiteSummary,
-)
+from gate.domain import ArmName, Case, Pair, Response, Score, Suite
 from gate.errors import RecordsError
 from gate.plan import PlannedSuite
-from gate.scorers import AnyScorer
+from gate.scorers import AnyScorer, Classification, Recorded
+from gate.scorers.properties import Property, answer_format, share_of
 from gate.scorers.text import strip_thinking
-from gate.stats.distribution import length_change
-
-ARMS: tuple[ArmName, ...] = ("base", "candidate")
-EVIDENCE_CASES = 10
-"""Cases shown to people in a round."""
 
 _NAMED_AT_MOST = 3
 
 StripThinking = Literal["auto"] | bool
 
-Key = tuple[str, str, ArmName]
-"""Suite, case, arm."""
+Key = tuple[str, str, ArmName, int]
+"""Suite, case, arm, repeat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
     """Everything that was answered, and what it is worth."""
 
+    arms: tuple[ArmName, ...]
     answers: Mapping[Key, Response]
     scores: Mapping[Key, Score]
     """Without the suites of unlabelled inputs."""
-    pairs: Mapping[str, tuple[Pair, ...]]
-    """Suite -> candidate against base, case by case."""
+    repeats: Mapping[tuple[str, ArmName], int]
+    """Suite and arm -> answers to each case."""
+    strip: StripThinking
+
+    def answers_to(self, suite: str, case: str, arm: ArmName) -> Iterator[Response]:
+        """One arm's answers to one case, repeat by repeat."""
+        return (self.answers[suite, case, arm, repeat] for repeat in range(self.repeats[suite, arm]))
+
+    def scores_of(self, suite: str, case: str, arm: ArmName) -> Iterator[Score]:
+        """What these answers are worth."""
+        return (self.scores[suite, case, arm, repeat] for repeat in range(self.repeats[suite, arm]))
+
+    def text(self, response: Response) -> str:
+        """The answer proper, as scorers see it."""
+        return response.text if self.strip is False else strip_thinking(response.text)
 
 
-def score_all(suites: Sequence[PlannedSuite], responses: Sequence[Response], *, strip: StripThinking) -> Scored:
-    """Score every answer and pair the arms.
+def score_all(
+    suites: Sequence[PlannedSuite], responses: Sequence[Response], *, arms: Sequence[ArmName], strip: StripThinking
+) -> Scored:
+    """Score every answer.
 
     Args:
         suites: The suites of the run.
-        responses: The answers of both arms; suites that are not in the run are ignored.
+        responses: The answers of all arms; suites that are not in the run are ignored.
+        arms: Who has to have answered.
         strip: Whether a leading block of reasoning is removed before scoring.
 
     Raises:
-        RecordsError: If an arm's cases are not exactly those of a suite.
+        RecordsError: If an arm's cases are not exactly those of a suite, or some have more repeats than others.
     """
-    answers = _index(suites, responses)
+    names = {planned.suite.name for planned in suites}
+    answers = {(one.suite, one.case, one.arm, one.repeat): one for one in responses if one.suite in names}
+    repeats = _count_repeats(suites, answers, arms)
+    _refuse_unfit_scores(suites, answers)
+    unscored = Scored(arms=tuple(arms), answers=answers, scores={}, repeats=repeats, strip=strip)
     scores = {
-        key: _score(planned.scorer, case, answers[key], strip=strip)
+        (answer.suite, case.id, arm, answer.repeat): _score(planned.scorer, case, answer, unscored.text(answer))
         for planned in suites
         if planned.scorer is not None
         for case in planned.suite.cases
-        for arm in ARMS
-        if (key := (planned.suite.name, case.id, arm))
+        for arm in arms
+        for answer in unscored.answers_to(planned.suite.name, case.id, arm)
     }
-    pairs = {one.suite.name: _pair(one.suite, scores) for one in suites if one.scorer is not None}
-    return Scored(answers=answers, scores=scores, pairs=pairs)
+    return Scored(arms=tuple(arms), answers=answers, scores=scores, repeats=repeats, strip=strip)
 
 
-def _index(suites: Sequence[PlannedSuite], responses: Sequence[Response]) -> dict[Key, Response]:
-    repeated = next((one for one in responses if one.repeat), None)
-    if repeated is not None:
-        raise RecordsError(
-            f"{repeated.suite}/{repeated.case}: a second answer of the arm {repeated.arm!r} (repeat {repeated.repeat})",
-            fix="Keep one answer for each case and arm.",
+def score_pairs(planned: PlannedSuite, scored: Scored, against: ArmName) -> tuple[Pair, ...]:
+    """Put the candidate's scores beside another arm's. A case with a repeat that has no score is missing."""
+    suite = planned.suite
+    labelled = isinstance(planned.scorer, Classification)
+    pairs = []
+    for case in suite.cases:
+        ours, theirs = (tuple(scored.scores_of(suite.name, case.id, arm)) for arm in ("candidate", against))
+        pairs.append(
+            Pair(
+                case=case.id,
+                cluster=case.cluster,
+                tags=case.tags,
+                critical=case.critical,
+                candidate=_mean([score.value for score in ours]),
+                reference=_mean([score.value for score in theirs]),
+                truth=_truth(planned.scorer, case),
+                candidate_labels=tuple(score.label for score in ours) if labelled else (),
+                reference_labels=tuple(score.label for score in theirs) if labelled else (),
+            )
         )
-    recorded: dict[tuple[str, ArmName], set[str]] = defaultdict(set)
-    for response in responses:
-        recorded[response.suite, response.arm].add(response.case)
+    return tuple(pairs)
+
+
+def property_pairs(suite: Suite, scored: Scored, measure: Property, against: ArmName) -> tuple[Pair, ...]:
+    """Put a property of the candidate's answers beside that of another arm's.
+
+    Formats come as labels of the first repeat. Lengths are counted in tokens, or in characters where any answer's
+    tokens are not known.
+    """
+    ours, theirs = (
+        {case.id: tuple(scored.answers_to(suite.name, case.id, arm)) for case in suite.cases}
+        for arm in ("candidate", against)
+    )
+    everything = [answer for side in (ours, theirs) for answers in side.values() for answer in answers]
+    in_tokens = all(answer.tokens is not None for answer in everything if answer.finish != "error")
+
+    def value(answers: Sequence[Response]) -> float | None:
+        if measure == "format" or any(answer.finish == "error" for answer in answers):
+            return None
+        if measure == "length":
+            return fmean((answer.tokens or 0) if in_tokens else len(scored.text(answer)) for answer in answers)
+        return fmean(share_of(measure, answer, scored.text(answer)) for answer in answers)
+
+    def labels(answers: Sequence[Response]) -> tuple[str, ...]:
+        if measure != "format" or answers[0].finish == "error":
+            return ()
+        return (answer_format(scored.text(answers[0])),)
+
+    return tuple(
+        Pair(
+            case=case.id,
+            cluster=case.cluster,
+            tags=case.tags,
+            critical=case.critical,
+            candidate=value(ours[case.id]),
+            reference=value(theirs[case.id]),
+            candidate_labels=labels(ours[case.id]),
+            reference_labels=labels(theirs[case.id]),
+        )
+        for case in suite.cases
+    )
+
+
+def _refuse_unfit_scores(suites: Sequence[PlannedSuite], answers: Mapping[Key, Response]) -> None:
     for planned in suites:
-        wanted = {case.id for case in planned.suite.cases}
-        for arm in ARMS:
-            found = recorded[planned.suite.name, arm]
-            if found != wanted:
+        if isinstance(planned.scorer, Recorded):
+            name = planned.suite.name
+            given = (one.scores for one in answers.values() if one.suite == name and one.finish != "error")
+            if (objection := planned.scorer.objection(given)) is not None:
+                raise RecordsError(f"suites.{name}: {objection}")
+
+
+def _count_repeats(
+    suites: Sequence[PlannedSuite], answers: Mapping[Key, Response], arms: Sequence[ArmName]
+) -> dict[tuple[str, ArmName], int]:
+    recorded: dict[tuple[str, ArmName], dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for suite, case, arm, repeat in answers:
+        recorded[suite, arm][case].add(repeat)
+    counts: dict[tuple[str, ArmName], int] = {}
+    for planned in suites:
+        name, wanted = planned.suite.name, {case.id for case in planned.suite.cases}
+        for arm in arms:
+            found = recorded[name, arm]
+            if found.keys() != wanted:
                 raise RecordsError(
-                    f"the answers of the arm {arm!r} are not those of the suite {planned.suite.name!r}: "
-                    + " and ".join(_difference(wanted, found)),
+                    f"the answers of the arm {arm!r} are not those of the suite {name!r}: "
+                    + " and ".join(_difference(wanted, set(found))),
                     fix="Answer the suite again, or compare with the cases that were answered (see --suite).",
                 )
-    names = {planned.suite.name for planned in suites}
-    return {(one.suite, one.case, one.arm): one for one in responses if one.suite in names}
+            count = max((len(repeats) for repeats in found.values()), default=1)
+            odd = next((case for case, repeats in found.items() if repeats != set(range(count))), None)
+            if odd is not None:
+                raise RecordsError(
+                    f"{name}/{odd}: the arm {arm!r} has {wording.count(len(found[odd]), 'answer')} "
+                    f"(repeats {', '.join(map(str, sorted(found[odd])))}) where other cases have {count}",
+                    fix="Every case needs the same repeats, counted from 0.",
+                )
+            counts[name, arm] = count
+    return counts
 
 
 def _difference(wanted: set[str], found: set[str]) -> Iterator[str]:
@@ -104,8 +187,8 @@ def _difference(wanted: set[str], found: set[str]) -> Iterator[str]:
             yield f"{wording.count(len(ids), 'case')} {what} ({', '.join(sorted(ids)[:_NAMED_AT_MOST])})"
 
 
-def _score(scorer: AnyScorer, case: Case, response: Response, *, strip: StripThinking) -> Score:
-    def score(value: float | None, why: str, *, invalid: bool = False) -> Score:
+def _score(scorer: AnyScorer, case: Case, response: Response, text: str) -> Score:
+    def score(value: float | None, why: str, *, invalid: bool = False, label: str | None = None) -> Score:
         return Score(
             suite=response.suite,
             case=case.id,
@@ -114,113 +197,22 @@ def _score(scorer: AnyScorer, case: Case, response: Response, *, strip: StripThi
             value=value,
             why=why,
             invalid=invalid,
+            label=label,
         )
 
     if response.finish == "error":
         return score(None, f"no answer: {response.error or 'unknown error'}")
-    reading = scorer.score(case, response.text if strip is False else strip_thinking(response.text))
-    return score(reading.value, reading.why, invalid=reading.invalid)
+    if isinstance(scorer, Recorded):
+        given = scorer.read_recorded(response.scores)
+        return score(None, given) if isinstance(given, str) else score(given.value, given.why, invalid=given.invalid)
+    reading = scorer.score(case, text)
+    return score(reading.value, reading.why, invalid=reading.invalid, label=reading.label)
 
 
-def _pair(suite: Suite, scores: Mapping[Key, Score]) -> tuple[Pair, ...]:
-    return tuple(
-        Pair(
-            case=case.id,
-            cluster=case.cluster,
-            tags=case.tags,
-            critical=case.critical,
-            candidate=scores[suite.name, case.id, "candidate"].value,
-            reference=scores[suite.name, case.id, "base"].value,
-        )
-        for case in suite.cases
-    )
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if len(known) == len(values) else None
 
 
-def summarise(planned: PlannedSuite, scored: Scored) -> SuiteSummary:
-    """Count what averages hide: invalid, truncated and missing answers of each arm."""
-    suite = planned.suite
-    finish = {key: answer.finish for key, answer in scored.answers.items()}
-
-    def by_arm(holds: Callable[[Key], bool]) -> dict[str, int]:
-        return {arm: sum(holds((suite.name, case.id, arm)) for case in suite.cases) for arm in ARMS}
-
-    return SuiteSummary(
-        role=suite.role,
-        n=len(suite.cases),
-        digest=suite.digest,
-        scorer=planned.scorer.kind if planned.scorer else None,
-        invalid=by_arm(lambda key: key in scored.scores and scored.scores[key].invalid),
-        truncated=by_arm(lambda key: finish[key] == "length"),
-        errors=by_arm(lambda key: finish[key] == "error"),
-    )
-
-
-def distributions(suites: Sequence[PlannedSuite], scored: Scored, *, alpha: float) -> tuple[Distribution, ...]:
-    """How the length of the answers to unlabelled inputs moved."""
-    shifts = []
-    for planned in suites:
-        if planned.suite.role != "distribution":
-            continue
-        keys = [(planned.suite.name, case.id) for case in planned.suite.cases]
-        lengths = [(scored.answers[*key, "candidate"].tokens, scored.answers[*key, "base"].tokens) for key in keys]
-        known = [(mine, other) for mine, other in lengths if mine is not None and other is not None]
-        change = length_change([mine for mine, _ in known], [other for _, other in known], alpha=alpha)
-        shifts.append(
-            Distribution(
-                suite=planned.suite.name,
-                measure="length_tokens",
-                arm="candidate",
-                against="base",
-                n=change.n,
-                estimate=change.mean_candidate,
-                against_estimate=change.mean_reference,
-                change=change.change,
-                low=change.low,
-                high=change.high,
-                level=1 - 2 * alpha,
-            )
-        )
-    return tuple(shifts)
-
-
-def choose_evidence(suites: Sequence[PlannedSuite], scored: Scored) -> tuple[Evidence, ...]:
-    """Choose the worst cases: critical ones first, then the largest losses, taken from all suites in turn.
-
-    Taking turns matters: a suite that lost 200 cases would otherwise hide one that lost 5.
-    """
-    queues = []
-    for planned in suites:
-        name = planned.suite.name
-        lost = {pair.case: loss for pair in scored.pairs.get(name, ()) if (loss := _loss(pair)) > 0}
-        cases = [case for case in planned.suite.cases if case.id in lost]
-        cases.sort(key=lambda case: (not case.critical, -lost[case.id], case.id))
-        queues.append([(name, case) for case in cases])
-    turns = [queue[turn] for turn in range(EVIDENCE_CASES) for queue in queues if turn < len(queue)]
-    chosen = sorted(turns, key=lambda item: not item[1].critical)[:EVIDENCE_CASES]
-    return tuple(_evidence(suite, case, scored) for suite, case in chosen)
-
-
-def _loss(pair: Pair) -> float:
-    return 0.0 if pair.candidate is None or pair.reference is None else pair.reference - pair.candidate
-
-
-def _evidence(suite: str, case: Case, scored: Scored) -> Evidence:
-    expected = " | ".join(case.references)
-    if case.expected is not None and not expected:
-        expected = {"answer": "an answer", "refuse": "a refusal"}[case.expected]
-    return Evidence(
-        suite=suite,
-        case=case.id,
-        prompt=case.messages[-1].content,
-        expected=expected,
-        critical=case.critical,
-        answers={
-            arm: ArmAnswer(
-                text=scored.answers[suite, case.id, arm].text,
-                score=scored.scores[suite, case.id, arm].value,
-                why=scored.scores[suite, case.id, arm].why,
-                finish=scored.answers[suite, case.id, arm].finish,
-            )
-            for arm in ARMS
-        },
-    )
+def _truth(scorer: AnyScorer | None, case: Case) -> str | None:
+    return scorer.label(case.references[0]) if isinstance(scorer, Classification) else None

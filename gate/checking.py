@@ -2,7 +2,7 @@
 
 from gate import wording
 from gate.config.load import LoadedConfig
-from gate.plan import Note, Options, Plan, declare_rules, make_plan, unscored_pairs
+from gate.plan import Note, Options, Plan, make_plan
 
 
 def check(loaded: LoadedConfig) -> str:
@@ -15,7 +15,7 @@ def check(loaded: LoadedConfig) -> str:
     notes = [*plan.notes, *_places(loaded)]
     lines = [f"{loaded.path.name}: {wording.count(len(plan.suites), 'suite')}, alpha {plan.alpha:g}", ""]
     lines += _suites(plan)
-    lines += ["", *_rules(loaded, plan)]
+    lines += ["", *_rules(plan)]
     lines += ["", *(f"{note.level}: {note.text}" for note in notes)] if notes else []
     warnings = sum(note.level == "warning" for note in notes)
     lines += ["", f"Nothing is wrong; {wording.count(warnings, 'warning')}."]
@@ -31,10 +31,9 @@ def _suites(plan: Plan) -> list[str]:
     ]
 
 
-def _rules(loaded: LoadedConfig, plan: Plan) -> list[str]:
-    declared = declare_rules(loaded, plan.suites, unscored_pairs(plan.suites), partial=False)
+def _rules(plan: Plan) -> list[str]:
     lines = []
-    for one in declared:
+    for one in plan.declared:
         where = one.scope.suite.name if one.scope.suite else "whole run"
         where += f" [{one.rule.slice}]" if one.rule.slice else ""
         default = " (default)" if one.scope.default else ""

@@ -94,7 +94,7 @@ def run_command(
     adapter: Path | None,
     limit: int | None,
 ) -> int:
-    """Answer all cases with base and candidate, compare, decide.
+    """Answer all cases with every arm, compare, decide.
 
     CONFIG is the configuration, gate.yaml by default. The report goes to stdout, the files to --output.
     """
@@ -116,7 +116,7 @@ def run_command(
 def answer_command(
     config: Path, output: Path, suites: tuple[str, ...], quiet: bool, adapter: Path | None, limit: int | None
 ) -> int:
-    """The first half of run: both arms answer all cases. Leaves responses.jsonl; needs the model."""
+    """The first half of run: all arms answer all cases. Leaves responses.jsonl; needs the model."""
     from gate import pipeline
     from gate.plan import Options
     from gate.progress import ProgressDisplay
@@ -136,7 +136,16 @@ def answer_command(
     "--responses",
     multiple=True,
     metavar="ARM=FILE",
-    help="Recorded answers of an arm (base or candidate); default: responses.jsonl in --output. Repeatable.",
+    help="Recorded answers of an arm (base, candidate, incumbent, prompted); default: responses.jsonl in --output. "
+    "Repeatable, also for one arm.",
+)
+@click.option(
+    "--format",
+    "read_as",
+    type=click.Choice(["auto", "gate", "lm-eval", "inspect", "promptfoo", "jsonl"]),
+    default="auto",
+    show_default=True,
+    help="What wrote the recorded answers.",
 )
 def compare_command(
     config: Path,
@@ -146,15 +155,19 @@ def compare_command(
     fail_on: Literal["regression", "inconclusive", "never"] | None,
     seed: int | None,
     responses: tuple[str, ...],
+    read_as: Literal["auto", "gate", "lm-eval", "inspect", "promptfoo", "jsonl"],
 ) -> int:
-    """The second half of run: score, compare, decide, report. Needs no model."""
+    """The second half of run: score, compare, decide, report. Needs no model.
+
+    Reads answers that gate recorded, and those of lm-evaluation-harness, Inspect, promptfoo, or plain JSON Lines.
+    """
     from gate import pipeline
     from gate.plan import Options
     from gate.recorded import read_arm_files
 
     files = read_arm_files(responses)
     options = Options(output=output, suites=suites, fail_on=fail_on, seed=seed)
-    return _conclude(pipeline.compare(_load(config), options, files, now=datetime.now(UTC)))
+    return _conclude(pipeline.compare(_load(config), options, files, now=datetime.now(UTC), read_as=read_as))
 
 
 @cli.command("check")

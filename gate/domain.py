@@ -13,11 +13,25 @@ from typing import Literal
 Role = Literal["task", "regression", "distribution"]
 """What a suite is for: what was taught, what must not be un-taught, or unlabelled real inputs."""
 
-ArmName = Literal["base", "candidate"]
-"""The contestants. Arms of one run differ in their weights and in nothing else."""
+ArmName = Literal["base", "candidate", "incumbent", "prompted"]
+"""The contestants: the pristine base, what is to be judged, what is in production now, and the base with a good prompt.
+
+They differ in their weights and in nothing else; the prompted arm has the base's weights and differs in its prompts.
+"""
 
 Finish = Literal["stop", "length", "error"]
 """Why an answer ended: the model ended it, the token limit cut it, or no answer could be had."""
+
+Measure = Literal["delta", "score", "flips", "tradeoff", "shift"]
+"""What a hypothesis is about. `delta`: the paired difference of scores. `score`: the arm's own mean less a required
+one. `flips`: how much was lost on the cases that got worse. `tradeoff`: the gain of a task suite plus the relative
+change of another suite. `shift`: how far a property of the answers moved, in either direction."""
+
+Metric = Literal["mean", "accuracy", "macro_f1", "weighted_f1"]
+"""How the scores of a suite become one number."""
+
+CORPUS_METRICS = frozenset({"macro_f1", "weighted_f1"})
+"""Metrics that are no mean over cases."""
 
 Outcome = Literal["pass", "warn", "fail", "inconclusive", "error"]
 VerdictOutcome = Literal["pass", "fail", "inconclusive", "error"]
@@ -31,6 +45,7 @@ Reason = Literal[
     "degenerate",
     "marginal_gain",
     "no_gain_shown",
+    "prompt_is_enough",
     "no_regression_suite",
 ]
 """Machine-readable cause of a finding that is not a plain pass or fail."""
@@ -121,6 +136,8 @@ class Response:
     """Length of the answer in tokens, end-of-turn excluded; None when unknown."""
     error: str | None = None
     """Why there is no answer; None unless `finish` is `error`."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Metric -> value in [0, 1], for an answer that another tool has scored already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,20 +154,28 @@ class Score:
     """One short sentence for a person reading the case."""
     invalid: bool = False
     """The answer was none that the scorer's question allows (an unknown label, an empty text)."""
+    label: str | None = None
+    """The label that was read; None where none was, or where the scorer knows no labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """The scores of two arms on one case, repeats averaged."""
+    """What two arms are worth on one case, repeats averaged: scores, or values of a property of their answers."""
 
     case: str
     cluster: str | None
     tags: tuple[str, ...]
     critical: bool
     candidate: float | None
-    """Mean score of the arm under test in [0, 1]; None: missing."""
+    """Mean score of the arm under test in [0, 1], or its mean value of a property in its own unit; None: missing."""
     reference: float | None
-    """Mean score of the arm it is compared with in [0, 1]; None: missing."""
+    """The same of the arm it is compared with; None: missing."""
+    truth: str | None = None
+    """The right label, where labels are what is asked for."""
+    candidate_labels: tuple[str | None, ...] = ()
+    """Label read from each repeat's answer; None: not one of the labels. Empty where nothing is labelled."""
+    reference_labels: tuple[str | None, ...] = ()
+    """The same of the arm it is compared with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,11 +195,10 @@ class Hypothesis:
     arm: ArmName
     against: ArmName | None
     """The reference arm; None: the score is compared with a constant (`score`)."""
-    measure: Literal["delta", "score", "tradeoff"]
-    """`delta`: paired difference. `score`: the arm's own mean less `score`. `tradeoff`: the gain of `task_suite`
-    plus the relative change of `suite`."""
+    measure: Measure
     margin: float
-    """Fraction of the score that may be lost; where `relative`, fraction of the reference arm's mean."""
+    """Fraction of the score that may be lost; where `relative`, fraction of the reference arm's mean. For `flips` and
+    `shift`, how much is tolerated."""
     fail_margin: float
     """The drop that a failure must provably exceed; equals `margin` or 0."""
     relative: bool
@@ -195,6 +219,7 @@ class Comparison:
     suite: str
     slice: str | None
     metric: str
+    measure: Measure
     arm: ArmName
     against: ArmName | None
     n: int
@@ -206,7 +231,8 @@ class Comparison:
     estimate: float | None
     against_estimate: float | None
     delta: float | None
-    """`estimate - against_estimate`; for a score hypothesis the estimate less the required score."""
+    """`estimate - against_estimate`. For `score` the estimate less the required score; for `flips`, whose estimate is
+    the negative flip rate, what is left of the tolerated rate; for a `shift` of lengths the relative change."""
     low: float | None
     high: float | None
     """Interval for delta at `level`."""
@@ -242,7 +268,9 @@ class Distribution:
     """How a property of the answers to unlabelled inputs moved. Shown, not judged."""
 
     suite: str
-    measure: Literal["length_tokens"]
+    measure: Literal["length"]
+    unit: Literal["tokens", "characters"]
+    """What a length is counted in; characters where the tokens of an answer are not known."""
     arm: ArmName
     against: ArmName
     n: int
@@ -255,6 +283,8 @@ class Distribution:
     low: float | None
     high: float | None
     level: float
+    p_shape: float | None = None
+    """Two-sided p-value of equal distributions, from a KS statistic calibrated by swapping arms within inputs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +304,10 @@ class Finding:
     message: str
     """One or two sentences for people: what was tested, what was seen, what it would take to decide."""
     observed: float | None
-    """What the rule looked at, as a fraction."""
+    """What the rule looked at, in `unit`."""
+    unit: Literal["points", "share", "ratio", "count"]
+    """`points`: a difference of scores, as a fraction. `share`: a fraction of something. `ratio`: a relative change, as
+    a fraction. `count`: a number of cases."""
     limit: float | None
     """What it was held against, as a fraction (a count for counting rules)."""
     limit_text: str
@@ -350,7 +383,7 @@ class Round:
     """Git commit of the folder the configuration lies in; None outside a repository."""
     signature: str
     """Two rounds are comparable only if it is equal."""
-    arms: Mapping[str, Arm]
+    arms: Mapping[ArmName, Arm]
     suites: Mapping[str, SuiteSummary]
     comparisons: tuple[Comparison, ...]
     distributions: tuple[Distribution, ...]

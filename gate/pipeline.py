@@ -6,28 +6,28 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from gate import __version__, wording
-from gate.adapters.folder import AdapterFolder, name_warning, read_adapter
-from gate.assemble import Scored, choose_evidence, distributions, score_all, summarise
+from gate.arms import ready_arms
+from gate.assemble import Scored, score_all, score_pairs
 from gate.config.load import LoadedConfig
-from gate.domain import Arm, ArmName, Comparison, Hypothesis, Response, Round
+from gate.domain import Arm, ArmName, Pair, Response, Round
 from gate.engine.answering import Progress, answer_all, signature, whole_batches
-from gate.engine.base_model import BaseFolder, find_base
-from gate.engine.session import CandidateFiles, Question, Session, Settings
-from gate.plan import Options, Plan, declare_rules, make_plan
-from gate.recorded import read_recorded
+from gate.engine.base_model import find_base
+from gate.hypotheses import shown, tester
+from gate.plan import ARM_ORDER, Options, Plan, declare_rules, make_plan
+from gate.recorded import ReadAs, read_recorded
 from gate.report import dump, markdown
+from gate.round_parts import choose_evidence, length_shifts, summarise
 from gate.rules.decide import decide
 from gate.rules.verdict import conclude
 from gate.run_folder import REPORT, ROUND, Manifest, RunFolder
-from gate.stats.compare import compare as test_hypothesis
 from gate.transport.git import head_commit
 
 _SIGNATURE_CHARACTERS = 12
@@ -56,7 +56,7 @@ class Stopwatch:
 
 
 def run(loaded: LoadedConfig, options: Options, display: Display, *, now: datetime) -> Round:
-    """Answer every case with both arms, then compare."""
+    """Answer every case with every arm, then compare."""
     answer(loaded, options, display)
     return compare(loaded, options, {}, now=now)
 
@@ -67,27 +67,22 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
     Raises:
         GateError: Of the kind that says what went wrong. Finished answers are kept, the same call continues.
     """
-    watch, folder = Stopwatch(), RunFolder(options.output)
-    with watch.stage("prepare"):
-        plan = make_plan(loaded, options)
-        folder.create()
-        folder.drop_finished()
-        config = loaded.config
-        base = find_base(config.base.model, config.base.revision, loaded.folder)
-        name = str(options.adapter or config.candidate.adapter)
-        adapter = read_adapter(options.adapter or loaded.resolve(name))
-    display.say(f"loading {base.name} and {name}")
-    with watch.stage("load"):
-        session = _open(loaded, plan, base, CandidateFiles(
-            path=adapter.path, name=name, tensor_names=adapter.tensor_names,
-            description=adapter.description, digest=adapter.digest,
-        ))  # fmt: skip
-    with session:
+    watch, folder, config = Stopwatch(), RunFolder(options.output), loaded.config
+    with ExitStack() as stack:
+        with watch.stage("prepare"):
+            plan = make_plan(loaded, options)
+            folder.create()
+            folder.drop_finished()
+            base = find_base(config.base.model, config.base.revision, loaded.folder)
+            ready = stack.enter_context(ready_arms(loaded, options, plan))
+        display.say(f"loading {wording.listing([base.name, *(one.name for one in ready.request.adapters.values())])}")
+        with watch.stage("load"):
+            session = stack.enter_context(config.engine.open(base, ready.request))
         manifest = Manifest(
             signature=signature(session),
             arms=session.arms,
             environment=session.environment,
-            warnings=(*_name_warnings(adapter, config.base.model), *session.warnings),
+            warnings=(*ready.warnings, *session.warnings),
             timings=watch.seconds,
             limit=options.limit,
         )
@@ -95,20 +90,28 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
         folder.write_responses(answers, {})
         folder.write_manifest(manifest)
         with watch.stage("answer"), folder.recorder(answers) as record:
-            done = frozenset((one.suite, one.case, one.arm) for one in answers)
+            done = frozenset((one.suite, one.case, one.arm, one.repeat) for one in answers)
             answer_all(session, done=done, record=record, progress=display)
     folder.write_responses(_in_order(plan, answers), {})
     folder.write_manifest(replace(manifest, timings=watch.seconds))
 
 
-def compare(loaded: LoadedConfig, options: Options, files: Mapping[ArmName, Path], *, now: datetime) -> Round:
+def compare(
+    loaded: LoadedConfig,
+    options: Options,
+    files: Mapping[ArmName, Sequence[Path]],
+    *,
+    now: datetime,
+    read_as: ReadAs = "auto",
+) -> Round:
     """The second half: score, compare pair by pair, decide, record. Needs no model and looks at none.
 
     Args:
         loaded: The configuration.
         options: What the command line changes.
-        files: Arm -> file of recorded answers; an arm that is not named is taken from the output folder.
+        files: Arm -> files of recorded answers; an arm that is not named is taken from the output folder.
         now: The time of the round.
+        read_as: The format of the files.
 
     Returns:
         The finished round; it, the report and the scored answers are in the output folder.
@@ -116,43 +119,38 @@ def compare(loaded: LoadedConfig, options: Options, files: Mapping[ArmName, Path
     Raises:
         RecordsError: If the answers cannot be read or are not those of the configured cases.
     """
-    watch, folder = Stopwatch(), RunFolder(options.output)
+    watch, folder, config = Stopwatch(), RunFolder(options.output), loaded.config
     with watch.stage("compare"):
-        recorded = read_recorded(folder, files)
+        arms = tuple(arm for arm in ARM_ORDER if arm in config.arms or arm in files)
+        recorded = read_recorded(folder, files, arms=arms, suites=list(config.suites), read_as=read_as)
         options = replace(options, limit=options.limit or recorded.limit)
-        plan = make_plan(loaded, options)
-        scored = score_all(plan.suites, recorded.responses, strip=loaded.config.generation.strip_thinking)
-        declared = declare_rules(loaded, plan.suites, scored.pairs, partial=options.partial)
-        binary = {one.suite.name: one.scorer.binary for one in plan.suites if one.scorer is not None}
-
-        def test(hypothesis: Hypothesis) -> Comparison:
-            task = hypothesis.task_suite
-            return test_hypothesis(
-                hypothesis,
-                scored.pairs[hypothesis.suite],
-                binary=binary[hypothesis.suite],
-                seed=plan.seed,
-                task_pairs=scored.pairs[task] if task is not None else None,
-                task_binary=binary[task] if task is not None else None,
-            )
-
-        comparisons, findings = decide(declared, test)
+        plan = make_plan(loaded, options, arms=arms, recorded=recorded.cases)
+        scored = score_all(plan.suites, recorded.responses, arms=arms, strip=config.generation.strip_thinking)
+        pairs: dict[tuple[str, ArmName], tuple[Pair, ...]] = {
+            (one.suite.name, against): score_pairs(one, scored, against)
+            for one in plan.suites
+            if one.scorer is not None
+            for against in arms
+            if against != "candidate"
+        }
+        declared = declare_rules(loaded, plan.suites, pairs, arms=arms, partial=options.partial)
+        comparisons, findings = decide(declared, tester(plan, scored, pairs), shown=shown(plan, declared))
         roles = {one.suite.name: one.suite.role for one in plan.suites}
         verdict = conclude(findings, comparisons, roles=roles, fail_on=plan.fail_on)
-    arms = recorded.arms
+    against_base = {suite: mine for (suite, against), mine in pairs.items() if against == "base"}
     result = Round(
-        id=_round_id(now, arms, plan),
+        id=_round_id(now, recorded.arms, plan),
         created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
         gate_version=__version__,
         commit=head_commit(loaded.folder),
-        signature=_round_signature(loaded, plan, arms, recorded.environment),
-        arms=arms,
+        signature=_round_signature(loaded, plan, recorded.arms, recorded.environment),
+        arms=recorded.arms,
         suites={one.suite.name: summarise(one, scored) for one in plan.suites},
         comparisons=comparisons,
-        distributions=distributions(plan.suites, scored, alpha=plan.alpha),
+        distributions=tuple(length_shifts(plan.suites, scored, alpha=plan.alpha, seed=plan.seed)),
         findings=findings,
         verdict=verdict,
-        evidence=choose_evidence(plan.suites, scored),
+        evidence=choose_evidence(plan.suites, scored, against_base),
         warnings=(*recorded.warnings, *_partial_warnings(options), *plan.warnings),
         environment=recorded.environment,
         timings={**recorded.timings, **watch.seconds},
@@ -161,32 +159,13 @@ def compare(loaded: LoadedConfig, options: Options, files: Mapping[ArmName, Path
     return result
 
 
-def _open(loaded: LoadedConfig, plan: Plan, base: BaseFolder, candidate: CandidateFiles) -> Session:
-    generation = loaded.config.generation
-    questions = [
-        Question(
-            suite=one.suite.name,
-            case=case.id,
-            messages=case.messages,
-            max_new_tokens=case.max_new_tokens or generation.max_new_tokens,
-        )
-        for one in plan.suites
-        for case in one.suite.cases
-    ]
-    settings = Settings(
-        dtype=loaded.config.base.dtype, template=generation.template, template_kwargs=generation.template_kwargs
-    )
-    return loaded.config.engine.open(base, candidate, questions, settings=settings)
-
-
 def _in_order(plan: Plan, answers: list[Response]) -> list[Response]:
     """The order of the configuration and the case files, which no batch plan changes."""
     place = {
         (one.suite.name, case.id): index
         for index, (one, case) in enumerate((one, case) for one in plan.suites for case in one.suite.cases)
     }
-    arms = {"base": 0, "candidate": 1}
-    return sorted(answers, key=lambda one: (place[one.suite, one.case], arms[one.arm], one.repeat))
+    return sorted(answers, key=lambda one: (place[one.suite, one.case], ARM_ORDER.index(one.arm), one.repeat))
 
 
 def _record(folder: RunFolder, plan: Plan, scored: Scored, result: Round) -> None:
@@ -194,11 +173,6 @@ def _record(folder: RunFolder, plan: Plan, scored: Scored, result: Round) -> Non
     folder.write_responses(_in_order(plan, list(scored.answers.values())), scored.scores)
     folder.write(REPORT, markdown(result))
     folder.write(ROUND, dump(result))
-
-
-def _name_warnings(adapter: AdapterFolder, base: str) -> tuple[str, ...]:
-    warning = name_warning(adapter.base_name, base)
-    return () if warning is None else (warning,)
 
 
 def _partial_warnings(options: Options) -> tuple[str, ...]:
@@ -210,7 +184,9 @@ def _partial_warnings(options: Options) -> tuple[str, ...]:
     return (f"A partial run: {' and '.join(parts)}. Rules about what was left out were not applied.",) if parts else ()
 
 
-def _round_signature(loaded: LoadedConfig, plan: Plan, arms: Mapping[str, Arm], environment: Mapping[str, str]) -> str:
+def _round_signature(
+    loaded: LoadedConfig, plan: Plan, arms: Mapping[ArmName, Arm], environment: Mapping[str, str]
+) -> str:
     """What must be equal for two rounds to be comparable: all but the candidate."""
     config = loaded.config
     suites = [
@@ -227,7 +203,7 @@ def _round_signature(loaded: LoadedConfig, plan: Plan, arms: Mapping[str, Arm], 
     return "|".join(["v1", *(f"{key}:{value}" for key, value in parts.items())])
 
 
-def _round_id(now: datetime, arms: Mapping[str, Arm], plan: Plan) -> str:
+def _round_id(now: datetime, arms: Mapping[ArmName, Arm], plan: Plan) -> str:
     content = _short_digest([[arm.digest for arm in arms.values()], [one.suite.digest for one in plan.suites]])
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{content}"
 

@@ -12,14 +12,17 @@ from gate import wording
 from gate.config.load import LoadedConfig
 from gate.config.schema import SuiteConfig
 from gate.data import load_cases, suite_digest
-from gate.domain import Case, Pair, Suite
+from gate.domain import CORPUS_METRICS, ArmName, Case, Pair, Suite
 from gate.errors import CasesError, ConfigError, UsageError
 from gate.rules import MaxDrop, default_rules
 from gate.rules.base import Scope, SuiteFacts
 from gate.rules.decide import Declared
 from gate.rules.verdict import FailOn
-from gate.scorers import AnyScorer
+from gate.scorers import AnyScorer, Classification
 from gate.stats.planning import cases_to_pass_unchanged
+
+ARM_ORDER: tuple[ArmName, ...] = ("base", "incumbent", "prompted", "candidate")
+"""The order of the arms in a report: what the candidate is compared with, then the candidate."""
 
 _SHOWN_AT_MOST = 20
 _FEW_CASES, _SOME_CASES, _ENOUGH_BINARY_CASES = 50, 100, 300
@@ -54,6 +57,11 @@ class PlannedSuite:
     """None: unlabelled inputs."""
     metric: str
 
+    @property
+    def binary(self) -> bool:
+        """Whether every score is 0 or 1."""
+        return self.scorer is not None and self.scorer.binary
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
@@ -67,7 +75,10 @@ class Note:
 class Plan:
     """A run that can start."""
 
+    arms: tuple[ArmName, ...]
     suites: tuple[PlannedSuite, ...]
+    declared: tuple[Declared, ...]
+    """The rules in their places, before anything was answered."""
     notes: tuple[Note, ...]
     alpha: float
     seed: int
@@ -79,8 +90,21 @@ class Plan:
         return tuple(note.text for note in self.notes if note.level == "warning")
 
 
-def make_plan(loaded: LoadedConfig, options: Options) -> Plan:
+def make_plan(
+    loaded: LoadedConfig,
+    options: Options,
+    *,
+    arms: Sequence[ArmName] = (),
+    recorded: Mapping[str, tuple[Case, ...]] | None = None,
+) -> Plan:
     """Read the cases and check that suites, scorers and rules fit each other.
+
+    Args:
+        loaded: The configuration.
+        options: What the command line changes.
+        arms: Who answers besides the configured arms.
+        recorded: Suite -> the cases that came with recorded answers, for suites that have no file of cases. None
+            before there are answers: then such suites are left out.
 
     Raises:
         UsageError: If a suite named on the command line does not exist.
@@ -92,11 +116,15 @@ def make_plan(loaded: LoadedConfig, options: Options) -> Plan:
     if unknown:
         raise UsageError(f"--suite: no suite is called {unknown[0]!r}; there are {', '.join(config.suites)}")
     chosen = {name: suite for name, suite in config.suites.items() if not options.suites or name in options.suites}
-    suites = _load_suites(loaded, chosen, options.limit)
-    declared = declare_rules(loaded, suites, unscored_pairs(suites), partial=options.partial)
+    suites = _load_suites(loaded, chosen, options.limit, recorded)
+    everyone = tuple(arm for arm in ARM_ORDER if arm in config.arms or arm in arms)
+    left_out = options.partial or len(suites) < len(chosen)
+    declared = declare_rules(loaded, suites, {}, arms=everyone, partial=left_out)
     _refuse_impossible(loaded, declared)
     return Plan(
+        arms=everyone,
         suites=suites,
+        declared=declared,
         notes=tuple(_notes(suites, declared)),
         alpha=config.statistics.alpha,
         seed=config.statistics.seed if options.seed is None else options.seed,
@@ -105,14 +133,20 @@ def make_plan(loaded: LoadedConfig, options: Options) -> Plan:
 
 
 def declare_rules(
-    loaded: LoadedConfig, suites: Sequence[PlannedSuite], pairs: Mapping[str, tuple[Pair, ...]], *, partial: bool
+    loaded: LoadedConfig,
+    suites: Sequence[PlannedSuite],
+    pairs: Mapping[tuple[str, ArmName], tuple[Pair, ...]],
+    *,
+    arms: Sequence[ArmName],
+    partial: bool,
 ) -> tuple[Declared, ...]:
     """Put every rule in its place: those of the suites, defaults where there are none, then those of the run.
 
     Args:
         loaded: The configuration.
         suites: The suites of the run.
-        pairs: Suite -> pairs of scores, for every scored suite.
+        pairs: Suite and reference arm -> the candidate against it; empty before anything was answered.
+        arms: Who answers.
         partial: Drop rules that are about nothing, because what they are about was left out on purpose.
     """
     config = loaded.config
@@ -120,50 +154,39 @@ def declare_rules(
         planned.suite.name: SuiteFacts(
             name=planned.suite.name,
             role=planned.suite.role,
-            scorer=planned.scorer.kind,
+            scorer=planned.scorer.kind if planned.scorer is not None else None,
+            binary=planned.binary,
             metric=planned.metric,
-            pairs=pairs[planned.suite.name],
+            cases=planned.suite.cases,
+            pairs={against: mine for (name, against), mine in pairs.items() if name == planned.suite.name},
         )
         for planned in suites
-        if planned.scorer is not None
     }
-    alpha = config.statistics.alpha
+    alpha, present = config.statistics.alpha, frozenset(arms)
     declared = []
     for name, suite in facts.items():
         written = config.suites[name].rules
         for rule in default_rules(suite.role, suite.scorer) if written is None else written:
-            scope = Scope(suite=suite, suites=facts, alpha=alpha, default=written is None)
+            scope = Scope(suite=suite, suites=facts, arms=present, alpha=alpha, default=written is None)
             declared.append(Declared(rule=rule, scope=scope))
-    whole = Scope(suite=None, suites=facts, alpha=alpha)
+    whole = Scope(suite=None, suites=facts, arms=present, alpha=alpha)
     declared += [Declared(rule=rule, scope=whole) for rule in config.rules]
     return tuple(one for one in declared if not partial or one.rule.problem(one.scope) is None)
 
 
-def unscored_pairs(suites: Sequence[PlannedSuite]) -> dict[str, tuple[Pair, ...]]:
-    """The pairs of every scored suite before anything was answered."""
-    return {
-        planned.suite.name: tuple(
-            Pair(
-                case=case.id,
-                cluster=case.cluster,
-                tags=case.tags,
-                critical=case.critical,
-                candidate=None,
-                reference=None,
-            )
-            for case in planned.suite.cases
-        )
-        for planned in suites
-        if planned.scorer is not None
-    }
-
-
-def _load_suites(loaded: LoadedConfig, chosen: dict[str, SuiteConfig], limit: int | None) -> tuple[PlannedSuite, ...]:
+def _load_suites(
+    loaded: LoadedConfig,
+    chosen: dict[str, SuiteConfig],
+    limit: int | None,
+    recorded: Mapping[str, tuple[Case, ...]] | None,
+) -> tuple[PlannedSuite, ...]:
     suites, problems = [], []
     for name, config in chosen.items():
+        if config.cases is None and recorded is None:
+            continue
         try:
-            cases = load_cases(loaded.resolve(config.cases), label=config.cases)[:limit]
-            _check_cases(name, cases, config.scorer)
+            cases = _read_cases(loaded, name, config.cases, recorded or {})[:limit]
+            _check_cases(name, config, cases)
         except CasesError as problem:
             problems.append(problem)
             continue
@@ -174,10 +197,28 @@ def _load_suites(loaded: LoadedConfig, chosen: dict[str, SuiteConfig], limit: in
     return tuple(suites)
 
 
-def _check_cases(name: str, cases: Sequence[Case], scorer: AnyScorer | None) -> None:
+def _read_cases(
+    loaded: LoadedConfig, name: str, file: str | None, recorded: Mapping[str, tuple[Case, ...]]
+) -> tuple[Case, ...]:
+    if file is not None:
+        return load_cases(loaded.resolve(file), label=file)
+    if name not in recorded:
+        known = f"; they are of {', '.join(recorded)}" if recorded else ""
+        raise CasesError(f"suites.{name}: it has no `cases`, and the recorded answers bring none{known}")
+    return recorded[name]
+
+
+def _check_cases(name: str, config: SuiteConfig, cases: Sequence[Case]) -> None:
+    scorer = config.scorer
     if scorer is None:
         return
     found = [(case.id, problem) for case in cases if (problem := scorer.problem(case)) is not None]
+    if isinstance(scorer, Classification) and config.metric in CORPUS_METRICS:
+        found += [
+            (case.id, f"has references for different labels; {config.metric} needs one right label")
+            for case in cases
+            if len({scorer.label(reference) for reference in case.references}) > 1
+        ]
     if found:
         lines = [f"suites.{name}: case {case} {problem}" for case, problem in found[:_SHOWN_AT_MOST]]
         more = [f"and {wording.count(len(found) - _SHOWN_AT_MOST, 'more case')}"] if len(found) > _SHOWN_AT_MOST else []
@@ -212,7 +253,7 @@ def _notes(suites: Sequence[PlannedSuite], declared: Sequence[Declared]) -> list
 def _size_note(planned: PlannedSuite) -> str | None:
     """The article's size bands. They only warn: the test decides."""
     n, name = len(planned.suite.cases), planned.suite.name
-    if planned.scorer is None:
+    if planned.scorer is None or n == 0:
         return None
     half_width_pp = 100 * 1.96 * (0.25 / n) ** 0.5
     width = f"a score near 50 % is known to +-{half_width_pp:.1f} pp"
@@ -220,7 +261,7 @@ def _size_note(planned: PlannedSuite) -> str | None:
         return f"{name}: {wording.count(n, 'case')} are too few for most decisions ({width})."
     if n < _SOME_CASES:
         return f"{name}: {n} cases give low reliability ({width})."
-    if planned.scorer.binary and n < _ENOUGH_BINARY_CASES:
+    if planned.binary and n < _ENOUGH_BINARY_CASES:
         return f"{name}: {n} cases; for right-or-wrong scores 300 to 500 are a reasonable lower bound ({width})."
     return None
 
@@ -232,7 +273,7 @@ def _hopeless(one: Declared) -> str | None:
         return None
     if rule.drop.value == 0:
         return f"{suite.name}: max_drop of 0 pp can pass only on a proven gain; an unchanged model stays inconclusive."
-    n = sum(rule.slice is None or rule.slice in pair.tags for pair in suite.pairs)
+    n = sum(rule.slice is None or rule.slice in case.tags for case in suite.cases)
     needed = cases_to_pass_unchanged(rule.drop.value, rule.level(one.scope))
     if needed is None or n >= needed:
         return None

@@ -1,19 +1,27 @@
 """Recorded answers as the second half of a run takes them in: the files, and what lies beside them.
 
-Knows no model: an arm of which only answers are known is described by the file that they came from.
+Our own files and those of other tools end up the same. Files that were not made in the same way are not compared.
+Knows no model: an arm of which only answers are known is described by the files that they came from.
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
+from gate import wording
 from gate.data.responses import read_responses
-from gate.domain import Arm, ArmName, Response
-from gate.errors import UsageError
+from gate.domain import Arm, ArmName, Case, Response
+from gate.errors import RecordsError, UsageError
+from gate.importers import Foreign, Format, ImportedSuite, detect, differences, import_answers
+from gate.plan import ARM_ORDER
 from gate.run_folder import RESPONSES, Manifest, RunFolder
 
-_DIFFERENT = ("The two arms were answered with different software, device or number format; see their manifests.",)
+ReadAs = Literal["auto"] | Format
+
+_DIFFERENT = ("The arms were answered with different software, device or number format; see their manifests.",)
+_NAMED_AT_MOST = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,32 +29,61 @@ class Recorded:
     """The answers to be compared, and what is known of how they were made."""
 
     responses: tuple[Response, ...]
-    arms: Mapping[str, Arm]
+    arms: Mapping[ArmName, Arm]
+    cases: Mapping[str, tuple[Case, ...]]
+    """Suite -> the cases that came with the answers."""
     environment: Mapping[str, str]
     warnings: tuple[str, ...]
     timings: Mapping[str, float]
     limit: int | None
 
 
-def read_recorded(folder: RunFolder, files: Mapping[ArmName, Path]) -> Recorded:
-    """Gather each arm's answers, with the manifest that lies beside them."""
-    arms: dict[str, Arm] = {}
+def read_recorded(
+    folder: RunFolder,
+    files: Mapping[ArmName, Sequence[Path]],
+    *,
+    arms: Sequence[ArmName],
+    suites: Sequence[str],
+    read_as: ReadAs,
+) -> Recorded:
+    """Gather each arm's answers, with the manifest that lies beside them.
+
+    Args:
+        folder: Where the answers of arms without files are looked for.
+        files: Arm -> files with its answers.
+        arms: Who has to have answered.
+        suites: The configured suites.
+        read_as: The format of the files; `auto`: each as its content looks.
+
+    Raises:
+        RecordsError: If a file cannot be read, or the arms were not asked the same in the same way.
+    """
     responses: list[Response] = []
+    made: dict[ArmName, Arm] = {}
     manifests: list[Manifest] = []
-    for arm in ("base", "candidate"):
-        path = files.get(arm, folder.path / RESPONSES)
-        responses += [one for one in read_responses(path) if one.arm == arm]
-        manifest = RunFolder(path.parent).read_manifest() if path.name == RESPONSES else None
+    imported: dict[ArmName, dict[str, ImportedSuite]] = {}
+    for arm in arms:
+        paths = files.get(arm, (folder.path / RESPONSES,))
+        formats = {path: _format(path, read_as) for path in paths}
+        own = [path for path, kind in formats.items() if kind == "gate"]
+        foreign = {path: kind for path, kind in formats.items() if kind != "gate"}
+        for path in own:
+            responses += [one for one in read_responses(path) if one.arm == arm]
+        manifest = RunFolder(own[0].parent).read_manifest() if len(own) == 1 and own[0].name == RESPONSES else None
         if manifest is not None and arm in manifest.arms:
             manifests.append(manifest)
-            arms[arm] = manifest.arms[arm]
+            made[arm] = manifest.arms[arm]
         else:
-            arms[arm] = _unknown_arm(arm, path)
-    known = manifests[-1] if len(manifests) == 2 else None
-    different = known is not None and manifests[0].environment != known.environment
+            made[arm] = _unknown_arm(arm, paths)
+        imported[arm] = _import(foreign, arm, suites=suites)
+        responses += [one for suite in imported[arm].values() for one in suite.responses]
+    _refuse_different(imported)
+    known = manifests[-1] if len(manifests) == len(arms) else None
+    different = known is not None and any(one.environment != known.environment for one in manifests)
     return Recorded(
         responses=tuple(responses),
-        arms=arms,
+        arms=made,
+        cases={name: suite.cases for by_name in imported.values() for name, suite in by_name.items()},
         environment=known.environment if known else {},
         warnings=(*dict.fromkeys(text for one in manifests for text in one.warnings), *_DIFFERENT[:different]),
         timings=known.timings if known else {},
@@ -54,26 +91,94 @@ def read_recorded(folder: RunFolder, files: Mapping[ArmName, Path]) -> Recorded:
     )
 
 
-def _unknown_arm(arm: ArmName, path: Path) -> Arm:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+def _format(path: Path, read_as: ReadAs) -> Format:
+    if read_as != "auto":
+        return read_as
+    found = detect(path)
+    if found is None:
+        # Our own reader says best what is wrong with a file that nobody recognises.
+        return "gate"
+    return found
+
+
+def _import(paths: Mapping[Path, Foreign], arm: ArmName, *, suites: Sequence[str]) -> dict[str, ImportedSuite]:
+    """Read the files of other tools; suites that are not configured are left aside, unless none is."""
+    found: dict[str, ImportedSuite] = {}
+    offered: list[str] = []
+    for path, kind in paths.items():
+        for suite in import_answers(path, kind=kind, arm=arm):
+            named = suite if suite.name else _in_only_suite(suite, suites)
+            offered.append(named.name)
+            if named.name in found:
+                raise RecordsError(
+                    f"{arm}: the suite {named.name!r} is in {found[named.name].source} and {named.source}"
+                )
+            if named.name in suites:
+                found[named.name] = named
+    if offered and not found:
+        names = ", ".join(dict.fromkeys(offered[:_NAMED_AT_MOST]))
+        raise RecordsError(
+            f"{arm}: the files hold the suites {names}; the configuration has {', '.join(suites[:_NAMED_AT_MOST])}",
+            fix="Name a suite in the configuration as the task is named in the file.",
+        )
+    return found
+
+
+def _in_only_suite(suite: ImportedSuite, suites: Sequence[str]) -> ImportedSuite:
+    if len(suites) != 1:
+        raise RecordsError(
+            f"{suite.source}: the rows do not say which suite they belong to, and the configuration has "
+            f"{wording.count(len(suites), 'suite')}",
+            fix="Give every row a `suite`.",
+        )
+    (name,) = suites
+    return replace(suite, name=name, responses=tuple(replace(one, suite=name) for one in suite.responses))
+
+
+def _refuse_different(imported: Mapping[ArmName, Mapping[str, ImportedSuite]]) -> None:
+    candidate = imported.get("candidate", {})
+    lines = [
+        f"{name}: {arm} and candidate are not comparable: {sentence}"
+        for arm, by_name in imported.items()
+        if arm != "candidate"
+        for name, suite in by_name.items()
+        if name in candidate
+        for sentence in differences(suite, candidate[name])
+    ]
+    if lines:
+        raise RecordsError(
+            "\n".join(lines), fix="Answer again with the same cases, prompts and settings for every arm."
+        )
+
+
+def _unknown_arm(arm: ArmName, paths: Sequence[Path]) -> Arm:
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            if file.is_file():
+                digest.update(file.read_bytes())
+    names = wording.listing([path.name for path in paths])
     return Arm(
-        name=arm, model=None, revision=None, adapter=None, description=f"answers recorded in {path.name}", digest=digest
+        name=arm,
+        model=None,
+        revision=None,
+        adapter=None,
+        description=f"answers recorded in {names}",
+        digest=digest.hexdigest(),
     )
 
 
-def read_arm_files(given: tuple[str, ...]) -> dict[ArmName, Path]:
-    """Read `--responses ARM=FILE` options.
+def read_arm_files(given: tuple[str, ...]) -> dict[ArmName, tuple[Path, ...]]:
+    """Read `--responses ARM=FILE` options; an arm may have several files.
 
     Raises:
-        UsageError: If one is not of that form, or names an arm twice.
+        UsageError: If one is not of that form.
     """
-    files: dict[ArmName, Path] = {}
+    files: dict[ArmName, tuple[Path, ...]] = {}
     for text in given:
         name, equals, file = text.partition("=")
-        if not equals or not file or name not in ("base", "candidate"):
-            raise UsageError(f"--responses {text!r}: expected base=FILE or candidate=FILE")
-        arm: ArmName = "base" if name == "base" else "candidate"
-        if arm in files:
-            raise UsageError(f"--responses: the arm {arm} is given twice")
-        files[arm] = Path(file)
+        arm = next((known for known in ARM_ORDER if known == name), None)
+        if not equals or not file or arm is None:
+            raise UsageError(f"--responses {text!r}: expected ARM=FILE, with ARM one of {', '.join(ARM_ORDER)}")
+        files[arm] = (*files.get(arm, ()), Path(file))
     return files

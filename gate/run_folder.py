@@ -96,9 +96,11 @@ class RunFolder:
         """Write how the answers were made."""
         self.write(MANIFEST, _MANIFEST.dump_json(manifest, indent=2).decode() + "\n")
 
-    def write_responses(self, responses: Sequence[Response], scores: Mapping[tuple[str, str, ArmName], Score]) -> None:
+    def write_responses(
+        self, responses: Sequence[Response], scores: Mapping[tuple[str, str, ArmName, int], Score]
+    ) -> None:
         """Write all answers in order, with their scores where there are any."""
-        rows = [response_row(one, scores.get((one.suite, one.case, one.arm))) for one in responses]
+        rows = [response_row(one, scores.get((one.suite, one.case, one.arm, one.repeat))) for one in responses]
         self.write(RESPONSES, "".join(f"{row}\n" for row in rows))
 
     def write(self, name: str, text: str) -> None:

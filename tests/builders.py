@@ -9,14 +9,22 @@ from typing import Any
 from gate.domain import (
     Arm,
     ArmAnswer,
+    Case,
     Comparison,
     Distribution,
     Evidence,
     Finding,
+    Message,
     Round,
     SuiteSummary,
     Verdict,
 )
+
+
+def a_case(**fields: Any) -> Case:
+    """A question without tags, cluster or anything else."""
+    case = Case(id="c1", messages=(Message(role="user", content="What is the capital of Norway?"),))
+    return replace(case, **fields)
 
 
 def an_arm(**fields: Any) -> Arm:
@@ -45,6 +53,7 @@ def a_comparison(**fields: Any) -> Comparison:
         suite="facts",
         slice=None,
         metric="mean",
+        measure="delta",
         arm="candidate",
         against="base",
         n=300,
@@ -84,6 +93,7 @@ def a_finding(**fields: Any) -> Finding:
         reason=None,
         message="A drop over 5 pp is ruled out.",
         observed=0.0,
+        unit="points",
         limit=0.05,
         limit_text="drop at most 5 pp (default)",
         p_value=1.0,
@@ -95,7 +105,8 @@ def a_distribution(**fields: Any) -> Distribution:
     """Answers to the suite `production` became 45 % shorter."""
     distribution = Distribution(
         suite="production",
-        measure="length_tokens",
+        measure="length",
+        unit="tokens",
         arm="candidate",
         against="base",
         n=350,
@@ -211,7 +222,7 @@ def _failing_comparisons() -> tuple[Comparison, ...]:
         a_comparison(
             rule="tradeoff", n=300, delta=-0.671, low=-0.72, high=-0.62, margin=0.0, fail_margin=0.0, relative=True,
             p_regression=1e-40, p_regression_adjusted=4e-40, p_noninferior=1.0, regressed=None, fixed=None,
-            estimate=None, against_estimate=None, smallest_detectable_drop=None, task_suite="routing",
+            estimate=None, against_estimate=None, smallest_detectable_drop=None, measure="tradeoff", task_suite="routing",
             method="sum of one-sided bounds",
         ),
     )  # fmt: skip
@@ -241,7 +252,7 @@ def _failing_findings() -> tuple[Finding, ...]:
             limit_text="drop at most 5 pp, none proven (default)", p_value=0.5,
         ),
         a_finding(
-            rule="critical", suite=None, outcome="fail", observed=2, limit=0, limit_text="none may break", p_value=None,
+            rule="critical", suite=None, outcome="fail", observed=2, unit="count", limit=0, limit_text="none may break", p_value=None,
             message="2 of 12 critical cases broke: `facts/facts-7`, `json_output/json-17`.",
         ),
         a_finding(

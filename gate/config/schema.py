@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from gate.domain import Role
+from gate.domain import CORPUS_METRICS, ArmName, Metric, Role
 from gate.engine.transformers_engine import TransformersEngine
 from gate.rules import RunRule, SuiteRule
 from gate.rules.base import Alpha
 from gate.rules.verdict import FailOn
-from gate.scorers import AnyScorer
+from gate.scorers import AnyScorer, Classification, Recorded
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """A suite's name: it appears in files, tables and messages."""
@@ -45,21 +45,55 @@ class Candidate(Section):
     """Folder of a PEFT LoRA adapter: `adapter_config.json` and `adapter_model.safetensors`."""
 
 
+class Incumbent(Section):
+    """What is in production now: a second adapter on the same base, for rules with `against: incumbent`."""
+
+    adapter: Text
+    """Folder of a PEFT LoRA adapter."""
+    ref: Text | None = None
+    """Commit, tag or branch from which the folder is read, without a checkout; default: the folder as it lies there."""
+
+
+class Prompted(Section):
+    """The base with a good prompt: a system prompt, worked examples, or both."""
+
+    system: Text | None = None
+    """A text file with the system prompt."""
+    shots: Text | None = None
+    """Training data (`.jsonl`, `.json` or `.csv`) from which the worked examples are drawn; never a suite."""
+    num_shots: int = Field(default=4, ge=1, le=64)
+    """Number of worked examples, if there are `shots`."""
+
+    @model_validator(mode="after")
+    def _has_a_prompt(self) -> "Prompted":
+        if self.system is None and self.shots is None:
+            raise ValueError("a prompted arm needs a `system` prompt, `shots`, or both")
+        return self
+
+
 class Generation(Section):
-    """How answers are produced; the same for every arm. Greedy decoding: one answer per case, no chance in it."""
+    """How answers are produced; the same for every arm. Greedy by default: no chance in it."""
 
     max_new_tokens: int = Field(default=256, ge=1, le=32_768)
     """Limit of an answer in tokens, unless the case has its own."""
-    temperature: Literal[0] = 0
-    """Only 0: with greedy decoding a changed answer is a changed model."""
-    repeats: Literal[1] = 1
-    """Only 1: greedy decoding gives the same answer every time."""
+    temperature: float = Field(default=0, ge=0, le=2, strict=False)
+    """0: greedy decoding, where a changed answer is a changed model. Above 0 answers are drawn with the run's seed."""
+    repeats: int = Field(default=1, ge=1, le=64)
+    """Answers to each case, whose scores are averaged; more than one needs a temperature above 0."""
     template: Literal["chat", "raw"] = "chat"
     """`chat`: the tokenizer's chat template. `raw`: the prompt as it stands, for base models."""
     template_kwargs: dict[str, bool | int | str] = {}
     """Passed to the chat template, for example `{enable_thinking: false}`."""
     strip_thinking: Literal["auto"] | bool = "auto"
     """Remove a leading `<think>...</think>` block before scoring; `auto`: when an answer starts with one."""
+
+    @model_validator(mode="after")
+    def _repeats_differ(self) -> "Generation":
+        if self.repeats > 1 and self.temperature == 0:
+            raise ValueError(
+                "repeats of a greedy answer are all the same: set a `temperature` above 0, or `repeats: 1`"
+            )
+        return self
 
 
 class Statistics(Section):
@@ -76,21 +110,28 @@ class SuiteConfig(Section):
 
     role: Role
     """`task`: what was taught. `regression`: what must not be un-learned. `distribution`: unlabelled real inputs."""
-    cases: Text
-    """A `.jsonl` or `.csv` file."""
+    cases: Text | None = None
+    """A `.jsonl` or `.csv` file; only a suite scored by `recorded` needs none, its cases come with the answers."""
     scorer: AnyScorer | None = None
-    metric: Literal["mean", "accuracy"] = "mean"
-    """Name of the aggregate; `accuracy` is the mean of a right-or-wrong scorer."""
+    metric: Metric = "mean"
+    """`accuracy` is the mean of a right-or-wrong scorer; `macro_f1` and `weighted_f1` average the F1 of the labels
+    of a `classification` scorer, alike or by how often they are right."""
     rules: tuple[SuiteRule, ...] | None = Field(default=None, strict=False)
     """Default: `max_drop: 5pp` for a regression suite, `min_gain: 0pp` for a task suite."""
 
     @model_validator(mode="after")
     def _fits_its_role(self) -> "SuiteConfig":
         if self.role == "distribution":
-            if self.scorer is not None or self.rules is not None:
-                raise ValueError("a distribution suite has no right answers: it takes no scorer and no rules")
+            if self.scorer is not None or any(rule.kind != "max_shift" for rule in self.rules or ()):
+                raise ValueError("a distribution suite has no right answers: no scorer, and no rules but max_shift")
         elif self.scorer is None:
             raise ValueError(f"a {self.role} suite needs a scorer")
+        if self.cases is None and not isinstance(self.scorer, Recorded):
+            raise ValueError("`cases` is required")
+        if self.metric in CORPUS_METRICS and not isinstance(self.scorer, Classification):
+            raise ValueError(f"{self.metric} needs a `classification` scorer, which knows labels")
+        if self.metric == "accuracy" and self.scorer is not None and not self.scorer.binary:
+            raise ValueError("accuracy is the mean of a right-or-wrong scorer; call it `mean`")
         return self
 
 
@@ -100,6 +141,8 @@ class GateConfig(Section):
     version: Literal[1]
     base: Base
     candidate: Candidate
+    incumbent: Incumbent | None = None
+    prompted: Prompted | None = None
     engine: TransformersEngine = TransformersEngine()
     generation: Generation = Generation()
     statistics: Statistics = Statistics()
@@ -107,3 +150,9 @@ class GateConfig(Section):
     rules: tuple[RunRule, ...] = Field(default=(), strict=False)
     fail_on: FailOn = "regression"
     """Which verdicts close the gate: a proven regression, an inconclusive one as well, or none."""
+
+    @property
+    def arms(self) -> tuple[ArmName, ...]:
+        """Who answers, the reference arms first, in the order of the reports."""
+        extra: dict[ArmName, Incumbent | Prompted | None] = {"incumbent": self.incumbent, "prompted": self.prompted}
+        return ("base", *(name for name, section in extra.items() if section is not None), "candidate")

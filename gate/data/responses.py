@@ -6,19 +6,19 @@ are for people: whoever reads the file again computes them anew. This module mus
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gate.data.cases import Key
 from gate.data.lines import BadLine, Row, complain, decode, json_rows, read_bytes, sentences, shown
-from gate.domain import Response, Score
+from gate.domain import ArmName, Response, Score
 from gate.errors import RecordsError
 
 LARGEST_FILE_MIB = 1024
 MOST_TOKENS = 100_000_000
 
-_ARMS = frozenset({"base", "candidate"})
+_ARMS = frozenset(get_args(ArmName))
 
 
 class ResponseRow(BaseModel):
@@ -28,12 +28,13 @@ class ResponseRow(BaseModel):
 
     suite: str
     case: Key
-    arm: Literal["base", "candidate"]
+    arm: ArmName
     repeat: Annotated[int, Field(ge=0)] = 0
     text: str | None = None
     finish: Literal["stop", "length", "error"] | None = None
     tokens: Annotated[int, Field(ge=0, le=MOST_TOKENS)] | None = None
     error: str | None = None
+    scores: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
 
 
 _ROW = TypeAdapter(ResponseRow)
@@ -106,6 +107,8 @@ def response_row(response: Response, score: Score | None) -> str:
         "score": None if score is None else score.value,
         "why": None if score is None else score.why,
     }
+    if response.scores:  # what another tool said; without it the answer could not be scored again
+        row["scores"] = dict(response.scores)
     return json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace").decode("utf-8")
 
 
@@ -133,6 +136,7 @@ def _response(values: Row) -> Response | None:
         finish=finish,
         tokens=row.tokens,
         error=row.error,
+        scores=row.scores,
     )
 
 

@@ -4,13 +4,22 @@ The same ids go to every arm. A prompt that does not fit is an error; nothing is
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from gate import wording
-from gate.engine.session import Prompt, Question
+from gate.data.shots import fold_system
+from gate.domain import Message
+from gate.engine.session import Prompt, Question, Settings
 from gate.errors import CasesError, ConfigError
 
+FOLDED_WARNING = (
+    "The chat template takes no system turn: the prompted arm's system prompt stands in the user's first turn."
+)
+"""What a reader must know when the template refuses or drops system turns."""
+
 _SHOWN_AT_MOST = 5
+_SENTINEL = "gate-system-sentinel"
 
 
 class Tokenizer(Protocol):
@@ -60,6 +69,49 @@ def render(
     )
     _check_lengths(prompts, max_positions)
     return prompts
+
+
+def fit_template(
+    questions: Sequence[Question], tokenizer: Tokenizer, settings: Settings
+) -> tuple[Sequence[Question], bool]:
+    """Make the prompted arm's conversations fit the template.
+
+    Args:
+        questions: Conversations with a system turn, worked examples, or both.
+        tokenizer: The base model's.
+        settings: Which template is used, and how.
+
+    Returns:
+        The questions; and whether the system turn was put into the user's, because the template refuses or drops it.
+        Without a template the turns are written one after the other: each example's answer directly behind its
+        question, blank lines between the examples.
+    """
+    if settings.template == "raw":
+        return [replace(one, messages=(_continuous(one.messages),)) for one in questions], False
+    first = next((one for one in questions if one.messages[0].role == "system"), None)
+    if first is None or _says_system(first, tokenizer, settings):
+        return questions, False
+    return [replace(one, messages=fold_system(one.messages)) for one in questions], True
+
+
+def _says_system(question: Question, tokenizer: Tokenizer, settings: Settings) -> bool:
+    # Whole prompts may be trimmed by a template; a word that is nowhere else shows whether the turn is kept at all.
+    marked = (Message(role="system", content=_SENTINEL), *question.messages[1:])
+    try:
+        text = _through_template(replace(question, messages=marked), tokenizer, settings.template_kwargs)
+    except ConfigError:
+        return tokenizer.chat_template is None
+    return _SENTINEL in text
+
+
+def _continuous(messages: Sequence[Message]) -> Message:
+    blocks: list[str] = []
+    for message in messages:
+        if message.role == "assistant" and blocks:
+            blocks[-1] += message.content
+        else:
+            blocks.append(message.content)
+    return Message(role="user", content="\n\n".join(blocks))
 
 
 def _through_template(question: Question, tokenizer: Tokenizer, kwargs: Mapping[str, object]) -> str:

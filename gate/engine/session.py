@@ -14,7 +14,7 @@ from gate.domain import Arm, ArmName, Message, Response
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """One case as an arm is asked it; the same tokens for every arm."""
+    """One case as an arm is asked it; the same tokens for every arm but the prompted one."""
 
     suite: str
     case: str
@@ -33,7 +33,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CandidateFiles:
+class AdapterFiles:
     """What the engine must know of an adapter that was inspected."""
 
     path: Path
@@ -46,11 +46,38 @@ class CandidateFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How the base is loaded and prompts are made; the same for every arm."""
+    """How the base is loaded, prompts are made and answers are drawn; the same for every arm."""
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
     template: Literal["chat", "raw"]
     template_kwargs: Mapping[str, bool | int | str]
+    temperature: float = 0.0
+    """0: greedy."""
+    repeats: int = 1
+    """Answers to each case."""
+    seed: int = 0
+    """Seed of drawn answers; greedy ones need none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What an engine is asked to do."""
+
+    adapters: Mapping[ArmName, AdapterFiles]
+    """The arms that have an adapter; the candidate is one of them."""
+    questions: Sequence[Question]
+    """What every arm is asked."""
+    prompted: Sequence[Question] | None
+    """The same cases with a prompt around them, for the prompted arm; None: there is no such arm."""
+    prompted_digest: str | None
+    """SHA-256 over that prompt."""
+    settings: Settings
+
+    @property
+    def arms(self) -> tuple[ArmName, ...]:
+        """Who answers, the reference arms first."""
+        with_adapter = [name for name in self.adapters if name != "candidate"]
+        return ("base", *with_adapter, *(("prompted",) if self.prompted is not None else ()), "candidate")
 
 
 class Session(Protocol):
@@ -72,15 +99,20 @@ class Session(Protocol):
         ...
 
     @property
-    def batches(self) -> Sequence[tuple[Prompt, ...]]:
-        """All prompts, in the batches in which they are answered."""
+    def batches(self) -> Mapping[ArmName, Sequence[tuple[Prompt, ...]]]:
+        """All prompts of each arm, in the batches in which they are answered."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """How answers are made."""
         ...
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> None: ...
 
-    def answer(self, arm: ArmName, batch: Sequence[Prompt]) -> tuple[Response, ...]:
-        """Answer one batch, in order."""
+    def answer(self, arm: ArmName, batch: Sequence[Prompt], *, repeat: int) -> tuple[Response, ...]:
+        """Answer one batch, in order; `repeat` counts from 0."""
         ...
 
 

@@ -6,9 +6,9 @@ attached). The proof is by logits: those of the pristine base, taken before, aga
 
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gate.engine.session import AdapterFiles
 from gate.errors import AdapterRefused, BrokenRun
 
 if TYPE_CHECKING:
@@ -47,16 +47,16 @@ def probe_logits(model: Any, prompts: Sequence[Sequence[int]]) -> "torch.Tensor"
     return probed
 
 
-def attach(model: Any, adapter: Path, tensor_names: frozenset[str]) -> Any:
+def attach(model: Any, files: AdapterFiles, name: str) -> Any:
     """Put an adapter on a model.
 
     Args:
-        model: The loaded base. Its modules are wrapped in place.
-        adapter: Folder of the adapter.
-        tensor_names: Names in its weights file; every one must find its place, and every place its tensor.
+        model: The loaded base, whose modules are wrapped in place, or what an earlier call gave back.
+        files: The adapter. Every tensor must find its place, and every place its tensor.
+        name: What it is called in the model.
 
     Returns:
-        The PEFT model, adapter switched on, in evaluation mode.
+        The PEFT model, this adapter switched on, in evaluation mode.
 
     Raises:
         AdapterRefused: If the adapter does not fit this base.
@@ -64,16 +64,22 @@ def attach(model: Any, adapter: Path, tensor_names: frozenset[str]) -> Any:
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors import SafetensorError
 
+    adapter, tensor_names = files.path, files.tensor_names
     advice = "The adapter was trained on another base model, or its configuration was changed afterwards."
     try:
         with warnings.catch_warnings(action="ignore"):  # what PEFT only warns of is checked below, and refused
-            attached = PeftModel.from_pretrained(model, str(adapter))
+            if isinstance(model, PeftModel):
+                attached = model
+                attached.load_adapter(str(adapter), adapter_name=name)
+                attached.set_adapter(name)
+            else:
+                attached = PeftModel.from_pretrained(model, str(adapter), adapter_name=name)
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as problem:
         reason = next((line.strip() for line in str(problem).splitlines() if "mismatch for" in line), None)
         text = reason or str(problem).splitlines()[0]
         raise AdapterRefused(f"{adapter}: does not fit the base model: {text:.300}", fix=advice) from None
     # Left to decide by itself, PEFT asks the hub whether the base's embeddings were resized.
-    places = frozenset(get_peft_model_state_dict(attached, save_embedding_layers=False))
+    places = frozenset(get_peft_model_state_dict(attached, adapter_name=name, save_embedding_layers=False))
     for missing, what in (
         (tensor_names - places, "has no place in the base model"),
         (places - tensor_names, "is missing"),

@@ -1,15 +1,17 @@
 """The transformers backend: the base loaded once, the adapter switched on and off, greedy answers in batches."""
 
 import gc
+import hashlib
+import json
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gate.domain import Arm, ArmName, Response
 from gate.engine.base_model import BaseFolder
+from gate.engine.contestants import SEPARATE_WARNING, line_up
 from gate.engine.loading import (
     device_name,
     limit_threads,
@@ -20,10 +22,9 @@ from gate.engine.loading import (
     stop_ids,
     versions,
 )
-from gate.engine.prompts import render
-from gate.engine.session import CandidateFiles, Prompt, Question, Session, Settings, plan_batches
-from gate.engine.switch import attach, is_same, probe_logits
-from gate.errors import AdapterRefused, BrokenRun
+from gate.engine.prompts import FOLDED_WARNING, fit_template, render
+from gate.engine.session import Prompt, Question, Request, Session, plan_batches
+from gate.errors import BrokenRun
 
 _BATCH_TOKENS = {True: 8_192, False: 32_768}
 """Whether on a CPU -> tokens a batch. A CPU gains nothing from batches that leave its caches."""
@@ -41,61 +42,55 @@ class TransformersEngine(BaseModel):
     """Tokens a batch may hold, prompts and answers together; default: 8,192 on a CPU, 32,768 on a GPU.
     Lower it when memory runs out."""
 
-    def open(
-        self,
-        base: BaseFolder,
-        candidate: CandidateFiles,
-        questions: Sequence[Question],
-        *,
-        settings: Settings,
-    ) -> Session:
+    def open(self, base: BaseFolder, request: Request) -> Session:
         """Load the arms and plan the batches.
 
         Raises:
             ConfigError: If the device is not there, or the base cannot be loaded.
-            AdapterRefused: If the adapter does not fit the base, or changes nothing.
+            AdapterRefused: If an adapter does not fit the base, or changes nothing.
         """
-        return _TransformersSession(self, base, candidate, questions, settings)
+        return _TransformersSession(self, base, request)
 
 
 class _TransformersSession:
     """The loaded arms. See `Session`."""
 
-    def __init__(
-        self,
-        engine: TransformersEngine,
-        base: BaseFolder,
-        candidate: CandidateFiles,
-        questions: Sequence[Question],
-        settings: Settings,
-    ) -> None:
+    def __init__(self, engine: TransformersEngine, base: BaseFolder, request: Request) -> None:
         import torch
 
         silence()
-        self.warnings: list[str] = []
+        self.settings = request.settings
         self._device = pick_device(engine.device)
         self._tokenizer = load_tokenizer(base.path)
-        model = load_model(base, settings.dtype, self._device)
-        limit_threads(model, self._device)
-        self._dtype = str(model.dtype).removeprefix("torch.")
-        prompts = render(
-            questions,
-            self._tokenizer,
-            template=settings.template,
-            template_kwargs=settings.template_kwargs,
-            max_positions=getattr(model.config, "max_position_embeddings", None),
+        first = load_model(base, self.settings.dtype, self._device)
+        limit_threads(first, self._device)
+        dtype = str(first.dtype).removeprefix("torch.")
+        self.batches, folded = self._plan(engine, request, getattr(first.config, "max_position_embeddings", None))
+        self._stop_ids = stop_ids(first, self._tokenizer)
+        prompts = [prompt for batch in self.batches["base"] for prompt in batch]
+        first_of_suite = {prompt.suite: prompt.token_ids for prompt in reversed(prompts)}
+        ready = [first]
+
+        def load() -> Any:
+            return ready.pop() if ready else load_model(base, self.settings.dtype, self._device)
+
+        del first
+        self._contestants, shared = line_up(
+            load,
+            request.adapters,
+            probes=[*first_of_suite.values(), *(prompt.token_ids for prompt in prompts)],
+            dtype=dtype,
         )
-        self.batches = plan_batches(prompts, engine.batch_tokens or _BATCH_TOKENS[self._device == "cpu"])
-        self._stop_ids = stop_ids(model, self._tokenizer)
-        self._separate_base: Any = None
-        self._model = self._with_adapter(model, base, candidate, prompts, settings)
-        self.arms: Mapping[ArmName, Arm] = _arms(base, candidate)
+        if request.prompted is not None:
+            self._contestants["prompted"] = self._contestants["base"]
+        self.arms: Mapping[ArmName, Arm] = {name: _arm(name, base, request) for name in request.arms}
+        self.warnings = [*([] if shared else [SEPARATE_WARNING]), *([FOLDED_WARNING] if folded else [])]
         self.environment = {
             "python": platform.python_version(),
             "torch": torch.__version__,
             **versions("transformers", "peft", "tokenizers"),
             "device": device_name(self._device),
-            "dtype": self._dtype,
+            "dtype": dtype,
         }
 
     def __enter__(self) -> Self:
@@ -104,113 +99,109 @@ class _TransformersSession:
     def __exit__(self, *exc: object) -> None:
         import torch
 
-        del self._model, self._separate_base
+        self._contestants.clear()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def answer(self, arm: ArmName, batch: Sequence[Prompt]) -> tuple[Response, ...]:
+    def answer(self, arm: ArmName, batch: Sequence[Prompt], *, repeat: int) -> tuple[Response, ...]:
         import torch
-        from transformers import GenerationConfig
 
         longest = max(len(prompt.token_ids) for prompt in batch)
-        pad_id = self._stop_ids[0]
         # Left padding: the answer must follow its prompt directly. The mask is explicit because the pad token
         # is often the end-of-turn token, which a guessed mask would hide inside the prompt as well.
-        ids = torch.full((len(batch), longest), pad_id)
+        ids = torch.full((len(batch), longest), self._stop_ids[0])
         mask = torch.zeros_like(ids)
         for row, prompt in enumerate(batch):
             ids[row, longest - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
             mask[row, longest - len(prompt.token_ids) :] = 1
-        greedy = GenerationConfig(
-            do_sample=False,
-            max_new_tokens=batch[0].max_new_tokens,
-            eos_token_id=list(self._stop_ids),
-            pad_token_id=pad_id,
-        )
-        model, switched = self._arm(arm)
-        # transformers merges the model folder's generation_config.json into the one that is passed: a repetition
-        # penalty there would bend "greedy" answers. So the model's own is replaced.
-        model.generation_config = greedy
+        how = self._generation_config(batch[0].max_new_tokens)
+        if self.settings.temperature:
+            # Every arm draws with the same random numbers, so that equal weights give equal answers.
+            torch.manual_seed(draw_seed(self.settings.seed, batch[0], repeat))
         try:
-            with switched, torch.inference_mode():
+            with self._contestants[arm].switched() as model, torch.inference_mode():
+                # transformers merges the model folder's generation_config.json into the one that is passed: a
+                # repetition penalty there would bend "greedy" answers. So the model's own is replaced.
+                model.generation_config = how
                 output = model.generate(
-                    input_ids=ids.to(self._device), attention_mask=mask.to(self._device), generation_config=greedy
+                    input_ids=ids.to(self._device), attention_mask=mask.to(self._device), generation_config=how
                 )
         except torch.OutOfMemoryError:
             raise BrokenRun(
                 f"out of GPU memory on a batch of {len(batch)} prompts of up to {longest} tokens",
                 fix="Lower `engine: {batch_tokens: ...}`; finished answers are kept, the same command continues.",
             ) from None
-        return tuple(
-            self._response(arm, prompt, row) for prompt, row in zip(batch, output[:, longest:].tolist(), strict=True)
+        rows = zip(batch, output[:, longest:].tolist(), strict=True)
+        return tuple(self._response(arm, prompt, row, repeat) for prompt, row in rows)
+
+    def _plan(
+        self, engine: TransformersEngine, request: Request, max_positions: int | None
+    ) -> tuple[dict[ArmName, tuple[tuple[Prompt, ...], ...]], bool]:
+        """Every arm's batches, and whether the system prompt had to be folded into the user's turn."""
+        batch_tokens = engine.batch_tokens or _BATCH_TOKENS[self._device == "cpu"]
+
+        def batches(questions: Sequence[Question]) -> tuple[tuple[Prompt, ...], ...]:
+            prompts = render(
+                questions,
+                self._tokenizer,
+                template=self.settings.template,
+                template_kwargs=self.settings.template_kwargs,
+                max_positions=max_positions,
+            )
+            return plan_batches(prompts, batch_tokens)
+
+        common, prompted, folded = batches(request.questions), None, False
+        if request.prompted is not None:
+            questions, folded = fit_template(request.prompted, self._tokenizer, self.settings)
+            prompted = batches(questions)
+        return {arm: prompted if prompted is not None and arm == "prompted" else common for arm in request.arms}, folded
+
+    def _generation_config(self, max_new_tokens: int) -> Any:
+        from transformers import GenerationConfig
+
+        temperature = self.settings.temperature
+        drawing = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature else {}
+        return GenerationConfig(
+            **({"do_sample": False} | drawing),
+            max_new_tokens=max_new_tokens,
+            eos_token_id=list(self._stop_ids),
+            pad_token_id=self._stop_ids[0],
         )
 
-    def _response(self, arm: ArmName, prompt: Prompt, ids: list[int]) -> Response:
+    def _response(self, arm: ArmName, prompt: Prompt, ids: list[int], repeat: int) -> Response:
         end = next((index for index, token in enumerate(ids) if token in self._stop_ids), None)
         answer = ids if end is None else ids[:end]
         return Response(
             suite=prompt.suite,
             case=prompt.case,
             arm=arm,
-            repeat=0,
+            repeat=repeat,
             text=self._tokenizer.decode(answer, skip_special_tokens=True, clean_up_tokenization_spaces=False),
             finish="length" if end is None else "stop",
             tokens=len(answer),
         )
 
-    def _arm(self, arm: ArmName) -> tuple[Any, AbstractContextManager[None]]:
-        """The model that answers for an arm, and the switch to hold meanwhile."""
-        if arm == "candidate":
-            return self._model, nullcontext()
-        if self._separate_base is not None:
-            return self._separate_base, nullcontext()
-        return self._model, self._model.disable_adapter()
 
-    def _with_adapter(
-        self,
-        model: Any,
-        base: BaseFolder,
-        candidate: CandidateFiles,
-        prompts: Sequence[Prompt],
-        settings: Settings,
-    ) -> Any:
-        """Attach the adapter, and make sure that both arms are what they are called."""
-        first_of_suite = {prompt.suite: prompt.token_ids for prompt in reversed(prompts)}
-        probes = list(first_of_suite.values()) + [prompt.token_ids for prompt in prompts]
-        pristine = probe_logits(model, probes)
-        attached = attach(model, candidate.path, candidate.tensor_names)
-        with attached.disable_adapter():
-            off = probe_logits(attached, probes)
-        if bool((probe_logits(attached, probes) == pristine).all()):
-            raise AdapterRefused(
-                f"{candidate.path}: the adapter changes nothing: the logits are those of the base",
-                fix="Was it saved before training, or with a scale (lora_alpha) of zero?",
-            )
-        if not is_same(pristine, off, self._dtype):
-            self.warnings.append(
-                "Switched off, this adapter does not give back the base (trained biases, PiSSA and OLoRA do this), "
-                "so the base was loaded separately."
-            )
-            self._separate_base = load_model(base, settings.dtype, self._device)
-        return attached
+def draw_seed(seed: int, first: Prompt, repeat: int) -> int:
+    """The seed for one batch: the same for every arm, another for every repeat, whatever was answered before."""
+    text = json.dumps([seed, first.suite, first.case, repeat])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
 
-def _arms(base: BaseFolder, candidate: CandidateFiles) -> dict[ArmName, Arm]:
-    pristine = Arm(
-        name="base",
+def _arm(name: ArmName, base: BaseFolder, request: Request) -> Arm:
+    files = request.adapters.get(name)
+    description, digest = base.description, base.digest
+    if files is not None:
+        description, digest = files.description, files.digest
+    elif name == "prompted":
+        description = f"{base.description}, with a prompt"
+        digest = hashlib.sha256(f"{base.digest} {request.prompted_digest}".encode()).hexdigest()
+    return Arm(
+        name=name,
         model=base.name,
         revision=base.revision,
-        adapter=None,
-        description=base.description,
-        digest=base.digest,
+        adapter=files.name if files is not None else None,
+        description=description,
+        digest=digest,
     )
-    tuned = Arm(
-        name="candidate",
-        model=base.name,
-        revision=base.revision,
-        adapter=candidate.name,
-        description=candidate.description,
-        digest=candidate.digest,
-    )
-    return {"base": pristine, "candidate": tuned}

@@ -65,7 +65,7 @@ def _detectable(judged: Iterable[Comparison]) -> list[str]:
     drops = {
         one.suite: one.smallest_detectable_drop
         for one in judged
-        if one.smallest_detectable_drop is not None and one.slice is None and one.task_suite is None
+        if one.smallest_detectable_drop is not None and one.slice is None and one.measure == "delta"
     }
     return [f"`{suite}` {wording.amount(round(drop, 3))} pp" for suite, drop in drops.items()]
 

@@ -102,11 +102,12 @@ def _alert(round_: Round) -> str:
 def _suite_table(round_: Round, room: _Room) -> str:
     import tabulate
 
-    header = ("", "suite", "n", "base", "candidate", view.change_heading(round_), "broke / fixed", "limit")
+    arms = ("base", *view.other_arms(round_), "candidate")
+    header = ("", "suite", "n", *arms, view.change_heading(round_), "broke / fixed", "limit")
     rows = [_suite_cells(row) for row in view.suite_rows(round_)[: room.rows]]
     # Otherwise the padding, and with it the bytes, would depend on whether the package wcwidth is installed.
     tabulate.WIDE_CHARS_MODE = False
-    left, right = ("left",) * 2, ("right",) * 5
+    left, right = ("left",) * 2, ("right",) * (5 + len(view.other_arms(round_)))
     return tabulate.tabulate(
         [header, *rows], headers="firstrow", tablefmt="pipe", disable_numparse=True, colalign=(*left, *right, "left")
     )
@@ -120,6 +121,7 @@ def _suite_cells(row: view.SuiteRow) -> tuple[str, ...]:
         escape.plain(_name(row.suite)),
         row.cases,
         row.base,
+        *row.others,
         row.candidate,
         f"{change} {row.interval}".rstrip(),
         row.flips,

@@ -72,7 +72,8 @@ def _suite_table(round_: Round, console: Console) -> Table:
 def _suite_columns(round_: Round, *, stacked: bool) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("", width=_INDENT - 2)
-    headings = ["suite", *([] if stacked else ["role"]), "n", "base", "candidate", view.change_heading(round_)]
+    arms = ["base", *view.other_arms(round_), "candidate"]
+    headings = ["suite", *([] if stacked else ["role"]), "n", *arms, view.change_heading(round_)]
     for heading in [*headings, "broke / fixed"]:
         left = heading in {"suite", "role"} or heading.startswith("change")
         table.add_column(heading, justify="left" if left else "right", no_wrap=not stacked)
@@ -82,7 +83,7 @@ def _suite_columns(round_: Round, *, stacked: bool) -> Table:
         suite, role = escape.terminal(_name(row.suite)), row.role
         names = [f"{suite}\n({role})"] if stacked else [suite, role]
         change = f"{row.change}{joint}{row.interval}" if row.interval else row.change
-        cells = [*names, row.cases, row.base, row.candidate, change, row.flips]
+        cells = [*names, row.cases, row.base, *row.others, row.candidate, change, row.flips]
         mark = _MARKS[row.outcome] if row.outcome is not None else "-"
         table.add_row(_cell(mark, style=style), *(_cell(cell) for cell in cells))
     return table

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gate import wording
-from gate.domain import Comparison, Distribution, Evidence, Finding, Outcome, Reason, Role, Round, SuiteSummary
+from gate.domain import ArmName, Comparison, Distribution, Evidence, Finding, Outcome, Reason, Role, Round, SuiteSummary
 
 DASH = "—"
 """Stands for every value that is not known."""
@@ -19,10 +19,6 @@ SHOWN_ADVICE = 8
 """Pieces of advice that a report shows at most."""
 
 _SEVERITY: Mapping[Outcome, int] = {"error": 0, "fail": 1, "inconclusive": 2, "warn": 3, "pass": 4}
-_COUNTING_RULES = frozenset({"critical"})
-"""Rules whose `observed` is a number of cases."""
-_SHARE_RULES = frozenset({"min_score"})
-"""Rules whose `observed` is a score; all others observe a difference of scores."""
 
 _REASONS: Mapping[Reason, str] = {
     "straddles_margin": "too close to call",
@@ -33,6 +29,7 @@ _REASONS: Mapping[Reason, str] = {
     "degenerate": "nothing to compare",
     "marginal_gain": "marginal gain",
     "no_gain_shown": "no gain shown",
+    "prompt_is_enough": "a prompt does nearly as well",
     "no_regression_suite": "nothing was checked for regressions",
 }
 
@@ -45,6 +42,8 @@ class SuiteRow:
     role: Role
     cases: str
     base: str
+    others: tuple[str, ...]
+    """Of the other arms that the candidate is compared with, in the order of `other_arms`."""
     candidate: str
     change: str
     interval: str
@@ -97,6 +96,11 @@ def shared_level(round_: Round) -> float | None:
     parts = [part for name in round_.suites if (part := _whole(round_, name) or _shift(round_, name)) is not None]
     levels = {part.level for part in parts}
     return levels.pop() if len(levels) == 1 else None
+
+
+def other_arms(round_: Round) -> tuple[ArmName, ...]:
+    """Arms besides base and candidate, in the order of the round."""
+    return tuple(name for name in round_.arms if name not in ("base", "candidate"))
 
 
 def change_heading(round_: Round) -> str:
@@ -162,6 +166,7 @@ def _suite_row(round_: Round, name: str, *, shared_level: float | None) -> Suite
     summary, worst = round_.suites[name], _worst(round_, name)
     whole, shift = _whole(round_, name), _shift(round_, name)
     cases, base, candidate, change, low, high = str(summary.n), DASH, DASH, DASH, None, None
+    others = tuple(_other(round_, name, arm) for arm in other_arms(round_))
     digits, level = 1, None
     if whole is not None:
         cases, low, high, level = f"{whole.n}", whole.low, whole.high, whole.level
@@ -169,7 +174,7 @@ def _suite_row(round_: Round, name: str, *, shared_level: float | None) -> Suite
         change = DASH if whole.delta is None else wording.points(whole.delta)
     elif shift is not None:
         cases, low, high, level, digits = f"{shift.n}", shift.low, shift.high, shift.level, 0
-        base, candidate = _tokens(shift.against_estimate), _tokens(shift.estimate)
+        base, candidate = (_length(shift, value) for value in (shift.against_estimate, shift.estimate))
         change = DASH if shift.change is None else wording.relative(shift.change)
     own_level = f" at {level_text(level)}" if level is not None and level != shared_level else ""
     interval = _interval(low, high, digits)
@@ -178,6 +183,7 @@ def _suite_row(round_: Round, name: str, *, shared_level: float | None) -> Suite
         role=summary.role,
         cases=cases,
         base=base,
+        others=others,
         candidate=candidate,
         change=change,
         interval=f"{interval}{own_level}" if interval else "",
@@ -209,17 +215,25 @@ def _rule_row(round_: Round, finding: Finding) -> RuleRow:
     )
 
 
-def _whole(round_: Round, suite: str) -> Comparison | None:
-    """Find the comparison that speaks of all cases of a suite, candidate against base."""
+def _whole(round_: Round, suite: str, against: ArmName = "base") -> Comparison | None:
+    """Find the comparison that speaks of all cases of a suite, candidate against another arm."""
     for one in round_.comparisons:
-        paired = one.suite == suite and one.slice is None and one.against == "base" and one.task_suite is None
+        paired = one.suite == suite and one.slice is None and one.against == against and one.measure == "delta"
         if paired and one.estimate is not None and one.against_estimate is not None:
             return one
     return None
 
 
-def _shift(round_: Round, suite: str) -> Distribution | None:
-    return next((one for one in round_.distributions if one.suite == suite), None)
+def _shift(round_: Round, suite: str, against: ArmName = "base") -> Distribution | None:
+    return next((one for one in round_.distributions if (one.suite, one.against) == (suite, against)), None)
+
+
+def _other(round_: Round, suite: str, arm: ArmName) -> str:
+    """Score, or length of the answers, of an arm besides base and candidate."""
+    if (whole := _whole(round_, suite, arm)) is not None:
+        return _percent(whole.against_estimate)
+    shift = _shift(round_, suite, arm)
+    return DASH if shift is None else _length(shift, shift.against_estimate)
 
 
 def _tested(round_: Round, finding: Finding) -> Comparison | None:
@@ -248,9 +262,15 @@ def _limit(finding: Finding) -> str:
 def _seen(finding: Finding) -> str:
     if finding.observed is None:
         return DASH
-    if finding.rule in _COUNTING_RULES:
-        return f"{finding.observed:,.0f}"
-    return wording.percent(finding.observed) if finding.rule in _SHARE_RULES else wording.points(finding.observed)
+    match finding.unit:
+        case "count":
+            return f"{finding.observed:,.0f}"
+        case "share":
+            return wording.percent(finding.observed)
+        case "ratio":
+            return wording.relative(finding.observed)
+        case "points":
+            return wording.points(finding.observed)
 
 
 def _flips(whole: Comparison | None) -> str:
@@ -284,10 +304,10 @@ def _percent(value: float | None) -> str:
     return DASH if value is None else wording.percent(value)
 
 
-def _tokens(value: float | None) -> str:
+def _length(shift: Distribution, value: float | None) -> str:
     if value is None:
         return DASH
-    return wording.count(round(value), "token")
+    return wording.count(round(value), shift.unit.removesuffix("s"))
 
 
 def _interval(low: float | None, high: float | None, digits: int) -> str:

@@ -5,17 +5,18 @@ Adding a kind is one class here beside the others and its name in the union in `
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gate import wording
-from gate.domain import Comparison, Finding, Hypothesis, Outcome, Pair, Reason, Role
+from gate.domain import ArmName, Case, Comparison, Finding, Hypothesis, Outcome, Pair, Reason, Role
 from gate.stats.compare import MIN_CLUSTERS
 
 Alpha = Annotated[float, Field(gt=0, lt=0.5)]
+Unit = Literal["points", "share", "ratio", "count"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +25,14 @@ class SuiteFacts:
 
     name: str
     role: Role
-    scorer: str
-    """Kind of the scorer."""
+    scorer: str | None
+    """Kind of the scorer; None: unlabelled inputs."""
+    binary: bool
+    """Whether the scorer gives 0 or 1."""
     metric: str
-    pairs: tuple[Pair, ...]
-    """Candidate against base, every case of the suite. Before any answer is known their scores are None."""
+    cases: tuple[Case, ...]
+    pairs: Mapping[ArmName, tuple[Pair, ...]] = field(default_factory=dict)
+    """Reference arm -> the candidate against it, every case of the suite; empty before anything was answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,9 @@ class Scope:
     suite: SuiteFacts | None
     """The suite that the rule is written under; None: the whole run."""
     suites: Mapping[str, SuiteFacts]
-    """Every scored suite of the run, in order."""
+    """Every suite of the run, in order."""
+    arms: frozenset[ArmName]
+    """Who answers in this run."""
     alpha: float
     """The run's alpha, for rules that name none."""
     default: bool = False
@@ -64,8 +70,11 @@ class Rule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    observes: ClassVar[Unit] = "points"
+    """Unit of what the rule looks at."""
+
     kind: str
-    against: Literal["base"] = "base"
+    against: Literal["base", "incumbent", "prompted"] = "base"
     """The arm that the candidate is compared with."""
     slice: str | None = Field(default=None, min_length=1)
     """Only cases with this tag."""
@@ -78,14 +87,32 @@ class Rule(BaseModel):
 
     def problem(self, scope: Scope) -> str | None:
         """Say why the rule can never work in this place, or None."""
-        places = [scope.suite] if scope.suite is not None else list(scope.suites.values())
-        if self.slice is not None and not any(self.slice in pair.tags for facts in places for pair in facts.pairs):
+        if self.against not in scope.arms:
+            return f"there is no arm to compare with: add `{self.against}:` to the configuration"
+        if self.slice is not None and not any(self.slice in case.tags for _, case in cases_in(scope)):
             return f"no case has the tag {self.slice!r}"
         return None
 
     def declare(self, scope: Scope) -> tuple[Hypothesis, ...]:
         """List what the rule wants tested; nothing for a rule that judges what was observed."""
         return ()
+
+    def about(self, suite: SuiteFacts, scope: Scope) -> Hypothesis:
+        """The plainest hypothesis of this rule about a suite: no drop at all. Rules replace what they mean instead."""
+        return Hypothesis(
+            rule=self.kind,
+            suite=suite.name,
+            slice=self.slice,
+            metric=suite.metric,
+            arm="candidate",
+            against=self.against,
+            measure="delta",
+            margin=0.0,
+            fail_margin=0.0,
+            relative=False,
+            alpha=self.level(scope),
+            blocking=self.blocking,
+        )
 
     @property
     @abstractmethod
@@ -113,15 +140,33 @@ class Rule(BaseModel):
             reason=judgement.reason,
             message=message,
             observed=judgement.observed,
+            unit=self.unit,
             limit=limit,
             limit_text=f"{text} (default)" if scope.default else text,
             p_value=judgement.p_value,
             advice=judgement.advice,
         )
 
+    @property
+    def unit(self) -> Unit:
+        """Unit of what this very rule looks at."""
+        return self.observes
+
     def level(self, scope: Scope) -> float:
         """The alpha in force."""
         return scope.alpha if self.alpha is None else self.alpha
+
+
+def cases_in(scope: Scope) -> Iterator[tuple[str, Case]]:
+    """Every case that a rule in this place is about, with the name of its suite."""
+    places = scope.suites.values() if scope.suite is None else (scope.suite,)
+    return ((facts.name, case) for facts in places for case in facts.cases)
+
+
+def pairs_in(scope: Scope, against: ArmName) -> Iterator[tuple[str, Pair]]:
+    """Every pair that a rule in this place is about, with the name of its suite."""
+    places = scope.suites.values() if scope.suite is None else (scope.suite,)
+    return ((facts.name, pair) for facts in places for pair in facts.pairs.get(against, ()))
 
 
 def failure_proven(comparison: Comparison, alpha: float) -> bool:

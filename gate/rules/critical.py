@@ -1,19 +1,21 @@
 """`critical`: cases that may not break, whatever the averages say."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from gate import wording
-from gate.domain import Comparison, Pair
-from gate.rules.base import Judgement, Rule, Scope
+from gate.domain import Comparison
+from gate.rules.base import Judgement, Rule, Scope, Unit, cases_in, pairs_in
 
 _NAMED_AT_MOST = 5
 
 
 class Critical(Rule):
-    """Fails when any critical case scores lower than on the base. Observed, not proven: every one counts."""
+    """Fails when any critical case scores lower than on the reference arm. Observed, not proven: every one counts."""
+
+    observes: ClassVar[Unit] = "count"
 
     kind: Literal["critical"] = "critical"
     tag: str | None = Field(default=None, min_length=1)
@@ -23,7 +25,7 @@ class Critical(Rule):
         """A rule about no case at all is a mistake in the case files or in the tag."""
         if (common := super().problem(scope)) is not None:
             return common
-        if not self._pairs(scope):
+        if not any(self._meant(case.tags, critical=case.critical) for _, case in cases_in(scope)):
             return "no case is marked critical" if self.tag is None else f"no case has the tag {self.tag!r}"
         return None
 
@@ -34,7 +36,11 @@ class Critical(Rule):
 
     def judge(self, scope: Scope, tested: Sequence[Comparison]) -> Judgement:
         """Count the critical cases that broke, and name them."""
-        pairs = self._pairs(scope)
+        pairs = [
+            (suite, pair)
+            for suite, pair in pairs_in(scope, self.against)
+            if self._meant(pair.tags, critical=pair.critical)
+        ]
         broken = [
             (suite, pair.case)
             for suite, pair in pairs
@@ -53,12 +59,6 @@ class Critical(Rule):
             outcome="pass", message=f"None of {wording.count(len(pairs), 'critical case')} broke.", observed=0
         )
 
-    def _pairs(self, scope: Scope) -> list[tuple[str, Pair]]:
-        places = [scope.suite] if scope.suite is not None else list(scope.suites.values())
-        return [
-            (facts.name, pair)
-            for facts in places
-            for pair in facts.pairs
-            if (pair.critical if self.tag is None else self.tag in pair.tags)
-            and (self.slice is None or self.slice in pair.tags)
-        ]
+    def _meant(self, tags: Sequence[str], *, critical: bool) -> bool:
+        marked = critical if self.tag is None else self.tag in tags
+        return marked and (self.slice is None or self.slice in tags)

@@ -20,23 +20,26 @@ class Declared:
 
 
 def decide(
-    declared: Sequence[Declared], test: Callable[[Hypothesis], Comparison]
+    declared: Sequence[Declared], test: Callable[[Hypothesis], Comparison], *, shown: Sequence[Hypothesis] = ()
 ) -> tuple[tuple[Comparison, ...], tuple[Finding, ...]]:
     """Let every rule declare, test and judge.
 
     Args:
         declared: The rules of the run in the order in which they are reported.
         test: Tests one hypothesis; called once for each that differs.
+        shown: Further hypotheses that no rule declares; they are computed for the reader and enter nothing.
 
     Returns:
-        One comparison for each rule's hypothesis, p-values adjusted, and one finding for each rule, in order.
+        One comparison for each rule's hypothesis, p-values adjusted, then those that are only shown, and one finding
+        for each rule, in order.
     """
     hypotheses = [one.rule.declare(one.scope) for one in declared]
     tested = {hypothesis: test(hypothesis) for several in hypotheses for hypothesis in several}
     adjusted = iter(adjust([(hypothesis, tested[hypothesis]) for several in hypotheses for hypothesis in several]))
     comparisons = [[next(adjusted) for _ in several] for several in hypotheses]
     findings = tuple(one.rule.finding(one.scope, mine) for one, mine in zip(declared, comparisons, strict=True))
-    return tuple(comparison for mine in comparisons for comparison in mine), findings
+    extra = [test(hypothesis) for hypothesis in shown]
+    return tuple(comparison for mine in [*comparisons, extra] for comparison in mine), findings
 
 
 def adjust(tested: Sequence[tuple[Hypothesis, Comparison]]) -> list[Comparison]:

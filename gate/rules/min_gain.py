@@ -1,13 +1,14 @@
 """`min_gain`: what the task must have gained to be worth a fine-tune."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from gate import wording
 from gate.domain import Comparison, Hypothesis
 from gate.rules.amount import Amount, PointsField
 from gate.rules.base import Judgement, Rule, Scope, failure_proven, pass_proven, unscored
-from gate.rules.max_drop import loss
+from gate.rules.outlook import cases_if_as_seen, loss, outlook
 
 MARGINAL_GAIN = 0.03
 """A gain up to this fraction raises the question whether it is worth the upkeep."""
@@ -38,22 +39,7 @@ class MinGain(Rule):
         if scope.suite is None:
             return ()
         demanded = -self.gain.value if self.gain.value else 0.0  # never -0.0, which a reader would see
-        return (
-            Hypothesis(
-                rule=self.kind,
-                suite=scope.suite.name,
-                slice=self.slice,
-                metric=scope.suite.metric,
-                arm="candidate",
-                against=self.against,
-                measure="delta",
-                margin=demanded,
-                fail_margin=demanded,
-                relative=False,
-                alpha=self.level(scope),
-                blocking=self.blocking,
-            ),
-        )
+        return (replace(self.about(scope.suite, scope), margin=demanded, fail_margin=demanded),)
 
     @property
     def limit(self) -> tuple[float, str]:
@@ -86,11 +72,12 @@ class MinGain(Rule):
                 outcome="inconclusive", reason="missing_cases", message=message, observed=delta, p_value=p_value
             )
         over = "" if self.gain.value == 0 else f" over {self.gain}"
-        message = f"No gain{over} shown: {seen} on {wording.count(comparison.n, 'case')} may be chance."
+        needed = cases_if_as_seen(comparison, alpha) if delta > self.gain.value else None
+        evidence = outlook(comparison, "no_gain_shown", needed, condition="if the gain is what was seen")
         return Judgement(
             outcome="inconclusive",
             reason="no_gain_shown",
-            message=message,
+            message=f"No gain{over} shown: {evidence}",
             observed=delta,
             p_value=p_value,
             advice=CHECKLIST,

@@ -1,16 +1,20 @@
 """`min_score`: an absolute bar for the candidate, whatever the base can do."""
 
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import replace
+from typing import ClassVar, Literal
 
 from gate import wording
 from gate.domain import Comparison, Hypothesis
 from gate.rules.amount import ShareField
-from gate.rules.base import Judgement, Rule, Scope, failure_proven, pass_proven, unscored
+from gate.rules.base import Judgement, Rule, Scope, Unit, failure_proven, pass_proven, unscored
+from gate.rules.outlook import cases_if_as_seen
 
 
 class MinScore(Rule):
     """Fails when the candidate's score is proven to be below `score`; passes when it is proven to be above."""
+
+    observes: ClassVar[Unit] = "share"
 
     kind: Literal["min_score"] = "min_score"
     score: ShareField
@@ -20,23 +24,7 @@ class MinScore(Rule):
         """One hypothesis: the candidate's own score against the bar."""
         if scope.suite is None:
             return ()
-        return (
-            Hypothesis(
-                rule=self.kind,
-                suite=scope.suite.name,
-                slice=self.slice,
-                metric=scope.suite.metric,
-                arm="candidate",
-                against=None,
-                measure="score",
-                margin=0.0,
-                fail_margin=0.0,
-                relative=False,
-                alpha=self.level(scope),
-                blocking=self.blocking,
-                score=self.score,
-            ),
-        )
+        return (replace(self.about(scope.suite, scope), measure="score", against=None, score=self.score),)
 
     @property
     def limit(self) -> tuple[float, str]:
@@ -59,10 +47,13 @@ class MinScore(Rule):
             return Judgement(
                 outcome="pass", message=f"Proven to be above {bar}: {seen}.", observed=score, p_value=p_value
             )
+        missing = comparison.decided_by_missing
+        needed = None if missing else cases_if_as_seen(comparison, alpha)
+        enough = f"; about {needed:,} cases would decide if the score is what was seen" if needed else ""
         return Judgement(
             outcome="inconclusive",
-            reason="missing_cases" if comparison.decided_by_missing else "straddles_margin",
-            message=f"Neither above nor below {bar} is proven: {seen}.",
+            reason="missing_cases" if missing else "straddles_margin",
+            message=f"Neither above nor below {bar} is proven: {seen}{enough}.",
             observed=score,
             p_value=p_value,
         )

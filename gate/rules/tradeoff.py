@@ -1,11 +1,13 @@
 """`tradeoff`: the task must have gained more than any protected capability lost."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from gate import wording
 from gate.domain import Comparison, Hypothesis
 from gate.rules.base import Judgement, Rule, Scope, SuiteFacts, failure_proven, pass_proven, unscored
+from gate.rules.outlook import cases_if_as_seen
 
 
 class Tradeoff(Rule):
@@ -31,21 +33,7 @@ class Tradeoff(Rule):
     def declare(self, scope: Scope) -> tuple[Hypothesis, ...]:
         """One hypothesis for each task suite and regression suite."""
         return tuple(
-            Hypothesis(
-                rule=self.kind,
-                suite=losing.name,
-                slice=self.slice,
-                metric=losing.metric,
-                arm="candidate",
-                against=self.against,
-                measure="tradeoff",
-                margin=0.0,
-                fail_margin=0.0,
-                relative=True,
-                alpha=self.level(scope),
-                blocking=self.blocking,
-                task_suite=gaining.name,
-            )
+            replace(self.about(losing, scope), measure="tradeoff", relative=True, task_suite=gaining.name)
             for gaining in self._gaining(scope)
             for losing in self._losing(scope)
         )
@@ -76,10 +64,12 @@ class Tradeoff(Rule):
             message = f"The gain outweighs every loss, proven; closest: {where}, net {wording.points(net)}."
             return Judgement(outcome="pass", message=message, observed=net, p_value=p_value, suite=worst.suite)
         missing = any(comparison.decided_by_missing for comparison in tested)
+        needed = None if missing else cases_if_as_seen(worst, alpha)
+        enough = f"; about {needed:,} cases in each suite would decide if the net is what was seen" if needed else ""
         return Judgement(
             outcome="inconclusive",
             reason="missing_cases" if missing else "straddles_margin",
-            message=f"Whether the gain outweighs the loss is not proven: net {wording.points(net)} for {where}.",
+            message=f"That the gain outweighs the loss is not proven: net {wording.points(net)} for {where}{enough}.",
             observed=net,
             p_value=p_value,
             suite=worst.suite,

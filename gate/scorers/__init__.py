@@ -16,11 +16,12 @@ from gate.scorers.json_schema import JsonSchema
 from gate.scorers.json_valid import JsonValid
 from gate.scorers.numeric import Numeric
 from gate.scorers.pattern import Regex
+from gate.scorers.recorded import Recorded
 from gate.scorers.refusal import Refusal, reaction
 from gate.scorers.text import strip_thinking
 
 AnyScorer = Annotated[
-    ExactMatch | Contains | Regex | Numeric | Classification | JsonValid | JsonSchema | Refusal,
+    ExactMatch | Contains | Regex | Numeric | Classification | JsonValid | JsonSchema | Refusal | Recorded,
     Field(discriminator="kind"),
 ]
 """Any scorer, chosen by its `kind`."""
@@ -34,6 +35,7 @@ __all__ = [
     "JsonValid",
     "Numeric",
     "Reading",
+    "Recorded",
     "Refusal",
     "Regex",
     "Scorer",

@@ -22,6 +22,8 @@ class Reading:
     """One short sentence for a person reading the case."""
     invalid: bool = False
     """The text is none of the answers that the question allows: empty, or outside a closed set."""
+    label: str | None = None
+    """The label that was read, by scorers that know labels."""
 
 
 class Scorer(BaseModel, ABC):

@@ -51,8 +51,8 @@ class Classification(Scorer):
         if answer is None:
             return Reading(value=0.0, why=f"{quoted(text)} is not one of the labels", invalid=True)
         if any(answer == self.label(reference) for reference in case.references):
-            return Reading(value=1.0, why=f"{quoted(answer)} is the right label")
-        return Reading(value=0.0, why=f"{quoted(answer)} is not {quoted_list(case.references)}")
+            return Reading(value=1.0, why=f"{quoted(answer)} is the right label", label=answer)
+        return Reading(value=0.0, why=f"{quoted(answer)} is not {quoted_list(case.references)}", label=answer)
 
     def label(self, text: str) -> str | None:
         """Return the label that a text names, as written in `labels`; None if it names none."""

@@ -9,22 +9,22 @@ a regression is to be proven, with the worst when a pass is; the larger p-value 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
-
-import numpy as np
+from typing import assert_never
 
 from gate.domain import Comparison, Hypothesis, Pair
 from gate.stats.choice import Scores, difference_procedure, score_procedure
 from gate.stats.clustered import MIN_CLUSTERS
+from gate.stats.corpus import Average, f1
+from gate.stats.corpus_procedures import corpus_procedure, corpus_score_procedure
+from gate.stats.filling import Fill, checked, fill_labels, fill_scores, is_complete
 from gate.stats.procedures import Procedure
+from gate.stats.shifted import shifted
 from gate.stats.tradeoff import Tradeoff
 
-__all__ = ["MIN_CLUSTERS", "NO_PAIR", "compare"]
+__all__ = ["MIN_CLUSTERS", "NO_PAIR", "Side", "compare"]
 
 NO_PAIR = "none: no complete pair"
 """Method of a comparison without numbers."""
-
-_Fill = Literal["leave out", "best", "worst"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,24 +50,79 @@ class _Seen:
     fixed: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """The pairs of one suite, and how its scores become one number."""
+
+    pairs: Sequence[Pair]
+    binary: bool
+    """Whether the suite's scorer gives 0 or 1."""
+    metric: str = "mean"
+
+    @property
+    def n(self) -> int:
+        """Complete pairs."""
+        return sum(is_complete(pair) for pair in self.pairs)
+
+    @property
+    def dropped(self) -> int:
+        """Pairs with a score missing."""
+        return len(self.pairs) - self.n
+
+    def difference(self, fill: Fill, *, relative: bool, seed: int) -> Procedure:
+        """Tests of candidate - reference."""
+        if (average := _average(self.metric)) is not None:
+            return corpus_procedure(fill_labels(self.pairs, fill), average=average, relative=relative, seed=seed)
+        return difference_procedure(fill_scores(self.pairs, fill), is_binary=self.binary, relative=relative, seed=seed)
+
+    def required(self, fill: Fill, score: float, *, seed: int) -> Procedure:
+        """Tests of the candidate alone against a required score."""
+        if (average := _average(self.metric)) is not None:
+            return corpus_score_procedure(fill_labels(self.pairs, fill), average=average, required=score, seed=seed)
+        return score_procedure(fill_scores(self.pairs, fill), is_binary=self.binary, required=score, seed=seed)
+
+    def seen(self) -> _Seen:
+        """Estimates, delta and flips; only the counts when no pair is complete."""
+        if self.n == 0:
+            return _Seen(n=0, dropped=self.dropped)
+        scores = fill_scores(self.pairs, "leave out")
+        estimate, against = float(scores.candidate.mean()), float(scores.reference.mean())
+        if (average := _average(self.metric)) is not None:
+            labels = fill_labels(self.pairs, "leave out")
+            estimate, against = (f1(labels.truth, arm, average=average) for arm in (labels.candidate, labels.reference))
+        return _Seen(
+            n=self.n,
+            dropped=self.dropped,
+            estimate=estimate,
+            against_estimate=against,
+            delta=estimate - against,
+            regressed=int((scores.candidate < scores.reference).sum()),
+            fixed=int((scores.candidate > scores.reference).sum()),
+        )
+
+
+def _average(metric: str) -> Average | None:
+    match metric:
+        case "macro_f1":
+            return "macro"
+        case "weighted_f1":
+            return "weighted"
+        case _:
+            return None
+
+
 def compare(
-    hypothesis: Hypothesis,
-    pairs: Sequence[Pair],
-    *,
-    binary: bool,
-    seed: int,
-    task_pairs: Sequence[Pair] | None = None,
-    task_binary: bool | None = None,
+    hypothesis: Hypothesis, pairs: Sequence[Pair], *, binary: bool, seed: int, task: Side | None = None
 ) -> Comparison:
     """Test one hypothesis.
 
     Args:
         hypothesis: What to test; its slice, if any, picks among `pairs`.
-        pairs: The pairs of the hypothesis's suite. For a `score` hypothesis only the candidate side counts.
+        pairs: The pairs of the hypothesis's suite. For a `score` hypothesis only the candidate side counts; for a
+            `shift` they hold a property of the answers instead of scores.
         binary: Whether the suite's scorer gives 0 or 1.
         seed: Seed of every random draw; equal inputs give equal numbers.
-        task_pairs: The pairs of the task suite, for a `tradeoff` hypothesis.
-        task_binary: Whether the task suite's scorer gives 0 or 1.
+        task: The task suite of a `tradeoff` hypothesis.
 
     Returns:
         The comparison, not yet adjusted for multiplicity. Without a complete pair all its numbers are None. For a
@@ -75,134 +130,110 @@ def compare(
         suite's relative change; where a limit is relative, `delta` and its interval stay in points of the score.
 
     Raises:
-        ValueError: If a score is NaN or outside [0, 1], a case occurs twice, or the hypothesis lacks its required
-            score or its task pairs.
+        ValueError: If a score is NaN or outside [0, 1], a case occurs twice, a metric of labels is asked for pairs
+            without any, or the hypothesis lacks its required score or its task suite.
     """
     tag = hypothesis.slice
-    selected = _checked([pair for pair in pairs if tag is None or tag in pair.tags])
+    chosen = [pair for pair in pairs if tag is None or tag in pair.tags]
+    if hypothesis.measure == "shift":
+        return _compare_shift(hypothesis, checked(chosen, largest=None), seed=seed)
+    side = Side(pairs=checked(chosen), metric=hypothesis.metric, binary=binary)
     match hypothesis.measure:
         case "delta":
-            return _compare_delta(hypothesis, selected, is_binary=binary, seed=seed)
+            return _compare_delta(hypothesis, side, seed=seed)
         case "score":
-            return _compare_score(hypothesis, selected, is_binary=binary, seed=seed)
+            return _compare_score(hypothesis, side, seed=seed)
+        case "flips":
+            return _compare_flips(hypothesis, side, seed=seed)
         case "tradeoff":
-            if task_pairs is None or task_binary is None:
+            if task is None:
                 raise ValueError("A trade-off needs the pairs of its task suite.")
-            task = _checked(task_pairs)
-            return _compare_tradeoff(hypothesis, (task, selected), binary=(task_binary, binary), seed=seed)
+            return _compare_tradeoff(hypothesis, replace(task, pairs=checked(task.pairs)), side, seed=seed)
+        case _:
+            assert_never(hypothesis.measure)
 
 
-def _compare_delta(hypothesis: Hypothesis, pairs: Sequence[Pair], *, is_binary: bool, seed: int) -> Comparison:
-    def build(fill: _Fill) -> Procedure:
-        scores = _scores(pairs, fill)
-        return difference_procedure(scores, is_binary=is_binary, relative=hypothesis.relative, seed=seed)
+def _compare_delta(hypothesis: Hypothesis, side: Side, *, seed: int) -> Comparison:
+    def build(fill: Fill) -> Procedure:
+        return side.difference(fill, relative=hypothesis.relative, seed=seed)
 
-    complete = _scores(pairs, "leave out")
-    n = int(complete.candidate.size)
-    if n == 0:
-        return _comparison(hypothesis, _Seen(n=0, dropped=len(pairs)), None)
-    estimate, against = float(complete.candidate.mean()), float(complete.reference.mean())
-    seen = _Seen(
-        n=n,
-        dropped=len(pairs) - n,
-        estimate=estimate,
-        against_estimate=against,
-        delta=estimate - against,
-        regressed=int((complete.candidate < complete.reference).sum()),
-        fixed=int((complete.candidate > complete.reference).sum()),
-    )
-    return _comparison(hypothesis, seen, _test(build, hypothesis, missing=seen.dropped > 0))
+    seen = side.seen()
+    return _comparison(hypothesis, seen, _test(build, hypothesis, seen=seen) if seen.n else None)
 
 
-def _compare_score(hypothesis: Hypothesis, pairs: Sequence[Pair], *, is_binary: bool, seed: int) -> Comparison:
+def _compare_score(hypothesis: Hypothesis, side: Side, *, seed: int) -> Comparison:
     required = hypothesis.score
     if required is None:
         raise ValueError("A score hypothesis needs the required score.")
-
-    def build(fill: _Fill) -> Procedure:
-        return score_procedure(_scores(alone, fill), is_binary=is_binary, required=required, seed=seed)
-
     # The other arm has no say here: give it a score, so that only the candidate's can be missing.
-    alone = [replace(pair, reference=required) for pair in pairs]
-    complete = _scores(alone, "leave out")
-    n = int(complete.candidate.size)
-    if n == 0:
-        return _comparison(hypothesis, _Seen(n=0, dropped=len(pairs)), None)
-    estimate = float(complete.candidate.mean())
-    seen = _Seen(n=n, dropped=len(pairs) - n, estimate=estimate, delta=estimate - required)
-    return _comparison(hypothesis, seen, _test(build, hypothesis, missing=seen.dropped > 0))
+    alone = replace(side, pairs=[replace(pair, reference=required, reference_labels=(None,)) for pair in side.pairs])
+    seen = alone.seen()
+    if seen.estimate is None:
+        return _comparison(hypothesis, seen, None)
+    delta = seen.estimate - required
+    seen = replace(seen, against_estimate=None, delta=delta, regressed=None, fixed=None)
+    tests = _test(lambda fill: alone.required(fill, required, seed=seed), hypothesis, seen=seen)
+    return _comparison(hypothesis, seen, tests)
 
 
-def _compare_tradeoff(
-    hypothesis: Hypothesis, sides: tuple[Sequence[Pair], Sequence[Pair]], *, binary: tuple[bool, bool], seed: int
-) -> Comparison:
-    task, suite = (_scores(side, "leave out") for side in sides)
-    n = int(suite.candidate.size)
-    dropped = sum(len(side) for side in sides) - n - int(task.candidate.size)
-    if n == 0 or task.candidate.size == 0:
+def _compare_flips(hypothesis: Hypothesis, side: Side, *, seed: int) -> Comparison:
+    """The share that did not get worse, against 1 - margin; `delta` is what is left of the margin."""
+
+    def unbroken(fill: Fill) -> Scores:
+        scores = fill_scores(side.pairs, fill)
+        kept = 1 - (scores.reference - scores.candidate).clip(min=0)
+        return Scores(candidate=kept, reference=kept, codes=scores.codes)
+
+    def build(fill: Fill) -> Procedure:
+        return score_procedure(unbroken(fill), is_binary=side.binary, required=1 - hypothesis.margin, seed=seed)
+
+    seen = side.seen()
+    if seen.n == 0:
+        return _comparison(hypothesis, seen, None)
+    rate = 1 - float(unbroken("leave out").candidate.mean())
+    seen = replace(seen, estimate=rate, against_estimate=None, delta=hypothesis.margin - rate)
+    at_the_rate = replace(hypothesis, margin=0.0, fail_margin=0.0)
+    tests = _test(build, at_the_rate, seen=seen)
+    return _comparison(hypothesis, seen, tests)
+
+
+def _compare_tradeoff(hypothesis: Hypothesis, task: Side, suite: Side, *, seed: int) -> Comparison:
+    gain, change = task.seen(), suite.seen()
+    dropped = gain.dropped + change.dropped
+    if gain.delta is None or change.delta is None:
         return _comparison(hypothesis, _Seen(n=0, dropped=dropped), None)
     # An arm that scores 0 has nothing to lose in relative terms; then a loss counts in points.
-    scale = float(suite.reference.mean()) or 1.0
+    scale = change.against_estimate or 1.0
 
-    def build(fill: _Fill) -> Procedure:
-        components = [
-            difference_procedure(_scores(side, fill), is_binary=is_binary, relative=False, seed=seed)
-            for side, is_binary in zip(sides, binary, strict=True)
-        ]
-        return Tradeoff(task=components[0], suite=components[1], scale=scale)
+    def build(fill: Fill) -> Procedure:
+        gaining, losing = (side.difference(fill, relative=False, seed=seed) for side in (task, suite))
+        return Tradeoff(task=gaining, suite=losing, scale=scale)
 
-    gain = float(task.candidate.mean() - task.reference.mean())
-    change = float(suite.candidate.mean() - suite.reference.mean()) / scale
-    seen = _Seen(n=n, dropped=dropped, delta=gain + change)
-    return _comparison(hypothesis, seen, _test(build, hypothesis, missing=dropped > 0))
+    seen = _Seen(n=change.n, dropped=dropped, delta=gain.delta + change.delta / scale)
+    return _comparison(hypothesis, seen, _test(build, hypothesis, seen=seen))
 
 
-def _checked(pairs: Sequence[Pair]) -> Sequence[Pair]:
-    """Refuse impossible pairs, and sort the rest, so that the order of cases cannot move the last digit."""
-    ids: set[str] = set()
-    for pair in pairs:
-        if pair.case in ids:
-            raise ValueError(f"Case {pair.case!r} occurs twice; every case counts once.")
-        ids.add(pair.case)
-        for score in (pair.candidate, pair.reference):
-            # Written so that NaN, which compares as false, is refused as well.
-            if score is not None and not 0 <= score <= 1:
-                raise ValueError(f"Case {pair.case!r} has the score {score}, which is not in [0, 1].")
-    return sorted(pairs, key=lambda pair: pair.case)
-
-
-def _scores(pairs: Sequence[Pair], fill: _Fill) -> Scores:
-    """Vectors of the pairs, the missing ones left out or filled in; clustered if any pair names a cluster."""
-    best = fill == "best"
-    rows: list[tuple[float, float, tuple[bool, str]]] = []
-    for pair in pairs:
-        candidate, reference = pair.candidate, pair.reference
-        if fill == "leave out" and (candidate is None or reference is None):
-            continue
-        rows.append(
-            (
-                float(best) if candidate is None else candidate,
-                float(not best) if reference is None else reference,
-                (False, pair.case) if pair.cluster is None else (True, pair.cluster),
-            )
-        )
-    codes = None
-    if any(pair.cluster is not None for pair in pairs):
-        numbers: dict[tuple[bool, str], int] = {}
-        codes = np.array([numbers.setdefault(key, len(numbers)) for _, _, key in rows], dtype=np.int64)
-    return Scores(
-        candidate=np.array([candidate for candidate, _, _ in rows], dtype=np.float64),
-        reference=np.array([reference for _, reference, _ in rows], dtype=np.float64),
-        codes=codes,
+def _compare_shift(hypothesis: Hypothesis, pairs: Sequence[Pair], *, seed: int) -> Comparison:
+    result = shifted(hypothesis.metric, pairs, seed=seed)
+    if result is None:
+        return _comparison(hypothesis, _Seen(n=0, dropped=len(pairs)), None)
+    seen = _Seen(
+        n=result.n,
+        dropped=len(pairs) - result.n,
+        estimate=result.estimate,
+        against_estimate=result.against_estimate,
+        delta=result.shift,
     )
+    # What the missing answers were like is anybody's guess, in both directions: the rule asks how many there are.
+    return _comparison(hypothesis, seen, _test(lambda _: result.procedure, hypothesis, seen=replace(seen, dropped=0)))
 
 
-def _test(build: Callable[[_Fill], Procedure], hypothesis: Hypothesis, *, missing: bool) -> _Tests:
+def _test(build: Callable[[Fill], Procedure], hypothesis: Hypothesis, *, seen: _Seen) -> _Tests:
     """Both p-values from the complete pairs, and the larger ones once missing pairs are filled in."""
     complete = build("leave out")
     regression = complete.p_regression(hypothesis.fail_margin)
     noninferior = complete.p_noninferior(hypothesis.margin)
-    if not missing:
+    if not seen.dropped:
         return _Tests(complete=complete, p_regression=regression, p_noninferior=noninferior, decided_by_missing=False)
     cautious_regression = max(regression, build("best").p_regression(hypothesis.fail_margin))
     cautious_noninferior = max(noninferior, build("worst").p_noninferior(hypothesis.margin))
@@ -223,6 +254,7 @@ def _comparison(hypothesis: Hypothesis, seen: _Seen, tests: _Tests | None) -> Co
         suite=hypothesis.suite,
         slice=hypothesis.slice,
         metric=hypothesis.metric,
+        measure=hypothesis.measure,
         arm=hypothesis.arm,
         against=hypothesis.against,
         n=seen.n,

@@ -96,7 +96,7 @@ def test_load_config__says_where_and_what(tmp_path: Path, old: str, new: str, me
         ("{kind: max_drop, allpha: 0.01}", "gate.yaml:9:30: suites.json.rules.0.allpha: unknown key, did you mean 'alpha'?"),
         ("{kind: max_drop, alpha: 0}", "suites.json.rules.0.alpha: input should be greater than 0 (found 0)"),
         ("{kind: tradeoff}", "suites.json.rules.0: unknown kind 'tradeoff'"),
-        ("{kind: max_drop, against: incumbent}", "input should be 'base'"),
+        ("{kind: max_drop, against: candidate}", "input should be 'base', 'incumbent' or 'prompted'"),
     ],
 )  # fmt: skip
 def test_load_config__bad_rules_are_errors(tmp_path: Path, rule: str, message: str) -> None:

@@ -64,7 +64,7 @@ def test_write_whole__failure_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_read_responses__defaults_and_ignored_keys(tmp_path: Path) -> None:
     content = (
-        row(case=4, score="any", why=[1], extra=None) + "\n\n" + row(arm="prompted", text=None) + "\n" + row(arm="")
+        row(case=4, score="any", why=[1], extra=None) + "\n\n" + row(arm="teacher", text=None) + "\n" + row(arm="")
     )
     assert read(tmp_path, content) == (Response(suite="s", case="4", arm="base", repeat=0, text="x", finish="stop"),)
 
@@ -87,7 +87,7 @@ def test_read_responses__empty_file_holds_no_answers(tmp_path: Path) -> None:
         (row(text=None), "'text' is missing"),
         (row(text=5), "'text' must be text, not 5"),
         (row(arm=None), "'arm' is missing"),
-        (row(arm=1), "'arm' should be 'base' or 'candidate', not 1"),
+        (row(arm=1), "'arm' should be 'base', 'candidate', 'incumbent' or 'prompted', not 1"),
         (row(suite=None), "'suite' is missing"),
         (row(repeat=-1), "'repeat' should be greater than or equal to 0"),
         (row(repeat=True), "'repeat' should be a valid integer, not True"),

@@ -58,7 +58,7 @@ def test_suite_rows__take_the_comparison_of_the_whole_suite_with_the_base() -> N
     others = (
         a_comparison(slice="de", delta=-0.5),
         a_comparison(against=None, delta=-0.4),
-        a_comparison(task_suite="routing", delta=-0.3),
+        a_comparison(measure="tradeoff", task_suite="routing", delta=-0.3),
         a_comparison(estimate=None, delta=-0.2),
     )
     assert only_row(a_round(comparisons=(*others, a_comparison(delta=-0.1)))).change == "-10.0 pp"
@@ -128,7 +128,7 @@ def test_rule_rows__what_is_unknown_is_a_dash() -> None:
 
 
 def test_rule_rows__a_score_is_a_share() -> None:
-    (row,) = view.rule_rows(a_round(findings=(a_finding(rule="min_score", observed=0.805),)))
+    (row,) = view.rule_rows(a_round(findings=(a_finding(rule="min_score", observed=0.805, unit="share"),)))
     assert row.seen == "80.5 %"
 
 

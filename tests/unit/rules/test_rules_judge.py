@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from builders import a_case
 
-from gate.domain import Comparison, Finding, Hypothesis, Pair, Role
+from gate.domain import ArmName, Comparison, Finding, Hypothesis, Pair, Role
 from gate.rules import Amount, Critical, MaxDrop, MinGain, MinScore, Rule, Tradeoff, default_rules
 from gate.rules.base import Scope, SuiteFacts
 from gate.rules.decide import Declared, adjust, decide
 from gate.rules.verdict import combine, conclude, exit_code
-from gate.stats.compare import compare
+from gate.stats.compare import Side, compare
+
+ARMS = frozenset[ArmName]({"base", "candidate"})
 
 
 def pairs(*, fixed: int = 0, regressed: int = 0, n: int, right: bool = True, **fields: Any) -> tuple[Pair, ...]:
@@ -25,23 +28,25 @@ def pairs(*, fixed: int = 0, regressed: int = 0, n: int, right: bool = True, **f
 
 
 def facts(name: str, role: Role, of: Sequence[Pair], scorer: str = "exact_match") -> SuiteFacts:
-    return SuiteFacts(name=name, role=role, scorer=scorer, metric="mean", pairs=tuple(of))
+    cases = tuple(a_case(id=one.case, tags=one.tags, critical=one.critical, cluster=one.cluster) for one in of)
+    return SuiteFacts(
+        name=name, role=role, scorer=scorer, binary=True, metric="mean", cases=cases, pairs={"base": tuple(of)}
+    )
 
 
 def judge(rule: Rule, *suites: SuiteFacts, whole: bool = False, default: bool = False) -> Finding:
     """Let one rule stand under the first suite (or over the whole run) and judge."""
     by_name = {suite.name: suite for suite in suites}
-    scope = Scope(suite=None if whole else suites[0], suites=by_name, alpha=0.05, default=default)
+    scope = Scope(suite=None if whole else suites[0], suites=by_name, arms=ARMS, alpha=0.05, default=default)
 
     def test(hypothesis: Hypothesis) -> Comparison:
         task = hypothesis.task_suite
         return compare(
             hypothesis,
-            by_name[hypothesis.suite].pairs,
+            by_name[hypothesis.suite].pairs["base"],
             binary=True,
             seed=0,
-            task_pairs=by_name[task].pairs if task else None,
-            task_binary=True if task else None,
+            task=Side(pairs=by_name[task].pairs["base"], binary=True) if task else None,
         )
 
     _, (finding,) = decide([Declared(rule=rule, scope=scope)], test)
@@ -136,7 +141,9 @@ def test_max_drop__a_slice_looks_at_its_cases_only() -> None:
     suite = facts("json", "regression", (*pairs(regressed=60, n=60, tags=("de",)), *pairs(n=600, tags=("en",))))
     assert judge(MaxDrop(slice="de"), suite).outcome == "fail"
     assert judge(MaxDrop(slice="en"), suite).outcome == "pass"
-    assert MaxDrop(slice="fr").problem(Scope(suite=suite, suites={}, alpha=0.05)) == "no case has the tag 'fr'"
+    assert (
+        MaxDrop(slice="fr").problem(Scope(suite=suite, suites={}, arms=ARMS, alpha=0.05)) == "no case has the tag 'fr'"
+    )
 
 
 def test_min_gain__proven_marginal_unproven_and_lost() -> None:
@@ -145,7 +152,10 @@ def test_min_gain__proven_marginal_unproven_and_lost() -> None:
     assert (marginal.outcome, marginal.reason) == ("warn", "marginal_gain")
     unproven = judge(MinGain(), task(fixed=3, regressed=2, n=300))
     assert (unproven.outcome, unproven.reason) == ("inconclusive", "no_gain_shown")
-    assert unproven.message == "No gain shown: +0.3 pp (2 broke, 3 fixed) on 300 cases may be chance."
+    assert unproven.message == (
+        "No gain shown: +0.3 pp (2 broke, 3 fixed) on 300 cases; about 14,590 cases would decide if the gain is what "
+        "was seen."
+    )
     assert len(unproven.advice) >= 5
     lost = judge(MinGain(), task(fixed=2, regressed=40, n=300))
     assert lost.outcome == "fail"
@@ -192,7 +202,7 @@ def test_critical__passes_when_none_broke_and_is_inconclusive_when_one_is_missin
 
 def test_critical__about_no_case_is_a_problem() -> None:
     suite = regression(n=10)
-    scope = Scope(suite=None, suites={"json": suite}, alpha=0.05)
+    scope = Scope(suite=None, suites={"json": suite}, arms=ARMS, alpha=0.05)
     assert Critical().problem(scope) == "no case is marked critical"
     assert Critical(tag="safty").problem(scope) == "no case has the tag 'safty'"
     assert Critical(slice="x").problem(scope) == "no case has the tag 'x'"
@@ -228,7 +238,9 @@ def test_tradeoff__fifteen_points_do_not_pay_for_a_fifth() -> None:
 
 def test_tradeoff__needs_a_side_that_gains_and_one_that_loses() -> None:
     def problem(*suites: SuiteFacts) -> str | None:
-        return Tradeoff().problem(Scope(suite=None, suites={suite.name: suite for suite in suites}, alpha=0.05))
+        return Tradeoff().problem(
+            Scope(suite=None, suites={suite.name: suite for suite in suites}, arms=ARMS, alpha=0.05)
+        )
 
     refusing = facts("refusal", "task", pairs(n=9), scorer="refusal")
     assert "no task suite" in (problem(regression(n=9)) or "")
@@ -268,7 +280,7 @@ def test_adjust__advisory_rules_do_not_weaken_blocking_ones() -> None:
 def a_finding(outcome: Any, *, blocking: bool = True) -> Finding:
     return Finding(
         rule="max_drop", suite="json", slice=None, against="base", outcome=outcome, blocking=blocking, reason=None,
-        message="m", observed=None, limit=None, limit_text="l", p_value=None,
+        message="m", observed=None, unit="points", limit=None, limit_text="l", p_value=None,
     )  # fmt: skip
 
 

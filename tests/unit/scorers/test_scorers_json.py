@@ -175,6 +175,7 @@ def test_any_scorer__schema_of_the_settings_carries_the_discriminator() -> None:
     kinds = adapter.json_schema()["discriminator"]["mapping"]
     assert set(kinds) == {
         "exact_match", "contains", "regex", "numeric", "classification", "json_valid", "json_schema", "refusal",
+        "recorded",
     }  # fmt: skip
     with pytest.raises(ValidationError, match="Extra inputs"):
         adapter.validate_python({"kind": "exact_match", "ignorecase": True})

@@ -154,7 +154,7 @@ def test_label__closed_set(text: str, label: str | None) -> None:
 
 def test_classification__right_wrong_and_invalid() -> None:
     assert LABELS.score(case("invoice"), "Billing").value == 1.0
-    assert LABELS.score(case("Billing"), "n/a") == Reading(value=0.0, why="'N/A' is not 'Billing'")
+    assert LABELS.score(case("Billing"), "n/a") == Reading(value=0.0, why="'N/A' is not 'Billing'", label="N/A")
     invalid = LABELS.score(case("Billing"), "shipping")
     assert (invalid.value, invalid.invalid) == (0.0, True)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gate.domain import Comparison, Hypothesis, Pair
 from gate.stats import binary, bounded, planning, proportion
-from gate.stats.compare import MIN_CLUSTERS, NO_PAIR, compare
+from gate.stats.compare import MIN_CLUSTERS, NO_PAIR, Side, compare
 
 ALPHA = 0.05
 
@@ -147,7 +147,7 @@ def test_compare__identical_arms_never_fail(clustered: bool, is_binary: bool, re
 def test_compare__extreme_scores_give_numbers(candidate: float, reference: float, measure: str, n: int) -> None:
     pairs = [pair(i, candidate, reference) for i in range(n)]
     asked = hypothesis_about(measure=measure, score=0.8, task_suite="task")
-    found = compare(asked, pairs, binary=True, seed=0, task_pairs=flips(0, 0, 30), task_binary=True)
+    found = compare(asked, pairs, binary=True, seed=0, task=Side(pairs=flips(0, 0, 30), binary=True))
     numbers(found)
     for p in (found.p_regression, found.p_noninferior):
         assert p is not None
@@ -194,7 +194,7 @@ def test_compare__slice_picks_by_tag() -> None:
 def test_compare__nothing_complete(measure: str) -> None:
     pairs = [pair(0, None, 1.0), pair(1, None, None)]
     asked = hypothesis_about(measure=measure, score=0.5, task_suite="task")
-    found = compare(asked, pairs, binary=True, seed=0, task_pairs=flips(0, 0, 5), task_binary=True)
+    found = compare(asked, pairs, binary=True, seed=0, task=Side(pairs=flips(0, 0, 5), binary=True))
     assert (found.n, found.dropped, found.method) == (0, 2, NO_PAIR)
     assert (found.p_regression, found.p_noninferior, found.p_no_change, found.delta) == (None, None, None, None)
     assert (found.low, found.high, found.estimate, found.smallest_detectable_drop) == (None, None, None, None)
@@ -316,7 +316,7 @@ def test_compare__refuses_an_incomplete_hypothesis(measure: str, message: str) -
 
 def test_compare__tradeoff_gain_outweighs_a_small_loss() -> None:
     asked = hypothesis_about(measure="tradeoff", margin=0.0, fail_margin=0.0, task_suite="task")
-    found = compare(asked, flips(1, 2, 300), binary=True, seed=0, task_pairs=flips(60, 2, 200), task_binary=True)
+    found = compare(asked, flips(1, 2, 300), binary=True, seed=0, task=Side(pairs=flips(60, 2, 200), binary=True))
     assert found.p_noninferior is not None
     assert found.p_noninferior < 1e-6
     assert found.p_regression == 1.0
@@ -329,8 +329,8 @@ def test_compare__tradeoff_counts_the_missing_pairs_of_both_suites() -> None:
     asked = hypothesis_about(measure="tradeoff", margin=0.0, fail_margin=0.0, task_suite="task")
     suite = [*flips(1, 2, 300), pair(900, None, 1.0)]
     task = [*flips(20, 8, 200), *[pair(900 + i, None, 0.0) for i in range(3)]]
-    found = compare(asked, suite, binary=True, seed=0, task_pairs=task, task_binary=True)
-    plain = compare(asked, suite[:-1], binary=True, seed=0, task_pairs=task[:-3], task_binary=True)
+    found = compare(asked, suite, binary=True, seed=0, task=Side(pairs=task, binary=True))
+    plain = compare(asked, suite[:-1], binary=True, seed=0, task=Side(pairs=task[:-3], binary=True))
     assert (found.n, found.dropped) == (300, 4)
     assert found.delta == plain.delta
     assert found.p_noninferior is not None
@@ -341,6 +341,6 @@ def test_compare__tradeoff_counts_the_missing_pairs_of_both_suites() -> None:
 def test_compare__tradeoff_without_anything_to_lose_counts_points() -> None:
     asked = hypothesis_about(measure="tradeoff", margin=0.0, fail_margin=0.0, task_suite="task")
     suite = [pair(i, 0.0, 0.0) for i in range(50)]
-    found = compare(asked, suite, binary=True, seed=0, task_pairs=flips(5, 1, 50), task_binary=True)
+    found = compare(asked, suite, binary=True, seed=0, task=Side(pairs=flips(5, 1, 50), binary=True))
     assert found.delta == pytest.approx(4 / 50)
     numbers(found)

@@ -1,0 +1,120 @@
+"""Who answers what: from the configuration to the request that an engine gets.
+
+Adapters are found and inspected here, the incumbent's read from the commit that it is configured at. No model is
+loaded.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from gate.adapters.commit import adapter_at
+from gate.adapters.folder import AdapterFolder, name_warning, read_adapter
+from gate.config.load import LoadedConfig
+from gate.config.schema import Incumbent
+from gate.domain import ArmName
+from gate.engine.session import AdapterFiles, Question, Request, Settings
+from gate.errors import ConfigError
+from gate.plan import Options, Plan
+from gate.prompted import ready_prompt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A request, and what a reader must know of what went into it."""
+
+    request: Request
+    warnings: tuple[str, ...]
+
+
+@contextmanager
+def ready_arms(loaded: LoadedConfig, options: Options, plan: Plan) -> Iterator[Ready]:
+    """Find and inspect all that answers. Files read from a commit last as long as the context.
+
+    Raises:
+        AdapterRefused: If an adapter is missing, broken or unsafe.
+        ConfigError: If a suite cannot be answered, or a prompt cannot be read.
+        CasesError: If the training data for the prompted arm cannot be used.
+    """
+    _refuse_unanswerable(loaded, options)
+    config = loaded.config
+    with TemporaryDirectory(prefix="gate-") as temporary:
+        name = str(options.adapter or config.candidate.adapter)
+        folders = {"candidate": (name, read_adapter(options.adapter or loaded.resolve(name)))}
+        if config.incumbent is not None:
+            folders["incumbent"] = _incumbent(loaded, config.incumbent, Path(temporary))
+        prompt = ready_prompt(loaded, [one.suite for one in plan.suites], seed=plan.seed)
+        questions = _questions(loaded, plan)
+        generation = config.generation
+        request = Request(
+            adapters={arm: _files(*folders[arm]) for arm in _ADAPTER_ARMS if arm in folders},
+            questions=questions,
+            prompted=[
+                Question(
+                    suite=q.suite, case=q.case, messages=prompt.around(q.messages), max_new_tokens=q.max_new_tokens
+                )
+                for q in questions
+            ]
+            if prompt is not None
+            else None,
+            prompted_digest=prompt.digest if prompt is not None else None,
+            settings=Settings(
+                dtype=config.base.dtype,
+                template=generation.template,
+                template_kwargs=generation.template_kwargs,
+                temperature=generation.temperature,
+                repeats=generation.repeats,
+                seed=plan.seed,
+            ),
+        )
+        warnings = [name_warning(adapter.base_name, config.base.model) for _, adapter in folders.values()]
+        digests = [adapter.digest for _, adapter in folders.values()]
+        if len(set(digests)) < len(digests):
+            warnings.append("The candidate is the incumbent: both have the same weights.")
+        if prompt is not None:
+            warnings.append(prompt.note)
+        yield Ready(request=request, warnings=tuple(dict.fromkeys(text for text in warnings if text is not None)))
+
+
+_ADAPTER_ARMS: tuple[ArmName, ...] = ("incumbent", "candidate")
+
+
+def _incumbent(loaded: LoadedConfig, incumbent: Incumbent, temporary: Path) -> tuple[str, AdapterFolder]:
+    if incumbent.ref is None:
+        return incumbent.adapter, read_adapter(loaded.resolve(incumbent.adapter))
+    folder = adapter_at(loaded.folder, incumbent.adapter, incumbent.ref, into=temporary / "incumbent")
+    return f"{incumbent.adapter}@{incumbent.ref}", read_adapter(folder)
+
+
+def _files(name: str, adapter: AdapterFolder) -> AdapterFiles:
+    return AdapterFiles(
+        path=adapter.path,
+        name=name,
+        tensor_names=adapter.tensor_names,
+        description=adapter.description,
+        digest=adapter.digest,
+    )
+
+
+def _questions(loaded: LoadedConfig, plan: Plan) -> list[Question]:
+    return [
+        Question(
+            suite=one.suite.name,
+            case=case.id,
+            messages=case.messages,
+            max_new_tokens=case.max_new_tokens or loaded.config.generation.max_new_tokens,
+        )
+        for one in plan.suites
+        for case in one.suite.cases
+    ]
+
+
+def _refuse_unanswerable(loaded: LoadedConfig, options: Options) -> None:
+    for name, suite in loaded.config.suites.items():
+        if suite.scorer is not None and suite.scorer.kind == "recorded" and name in (options.suites or (name,)):
+            raise ConfigError(
+                f"suites.{name}: it is scored by another tool (`recorded`), so nothing here can answer and score it",
+                fix="Use gate compare with that tool's files, or leave the suite out with --suite.",
+            )

@@ -1,0 +1,123 @@
+"""The parts of a round that show rather than decide: counts, lengths, and the cases that people should read.
+
+Pure: values in, values out. Nothing here judges.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gate.assemble import Key, Scored, property_pairs
+from gate.domain import ArmAnswer, ArmName, Case, Distribution, Evidence, Pair, Suite, SuiteSummary
+from gate.plan import PlannedSuite
+from gate.stats.distribution import length_change
+from gate.stats.marginals import swap_ks
+
+EVIDENCE_CASES = 10
+"""Cases shown to people in a round."""
+
+
+def summarise(planned: PlannedSuite, scored: Scored) -> SuiteSummary:
+    """Count what averages hide: invalid, truncated and missing answers of each arm."""
+    suite = planned.suite
+    mine = [key for key in scored.answers if key[0] == suite.name]
+
+    def by_arm(holds: Callable[[Key], bool]) -> dict[str, int]:
+        return {arm: sum(key[2] == arm and holds(key) for key in mine) for arm in scored.arms}
+
+    return SuiteSummary(
+        role=suite.role,
+        n=len(suite.cases),
+        digest=suite.digest,
+        scorer=planned.scorer.kind if planned.scorer else None,
+        invalid=by_arm(lambda key: key in scored.scores and scored.scores[key].invalid),
+        truncated=by_arm(lambda key: scored.answers[key].finish == "length"),
+        errors=by_arm(
+            lambda key: (
+                scored.answers[key].finish == "error" or (key in scored.scores and scored.scores[key].value is None)
+            )
+        ),
+    )
+
+
+def length_shifts(suites: Sequence[PlannedSuite], scored: Scored, *, alpha: float, seed: int) -> list[Distribution]:
+    """How the length of the answers to unlabelled inputs moved, against every other arm."""
+    return [
+        _length_shift(planned.suite, scored, against, alpha=alpha, seed=seed)
+        for planned in suites
+        if planned.suite.role == "distribution"
+        for against in scored.arms
+        if against != "candidate"
+    ]
+
+
+def _length_shift(suite: Suite, scored: Scored, against: ArmName, *, alpha: float, seed: int) -> Distribution:
+    pairs = property_pairs(suite, scored, "length", against)
+    known = [(one.candidate, one.reference) for one in pairs if one.candidate is not None and one.reference is not None]
+    ours, theirs = [mine for mine, _ in known], [other for _, other in known]
+    change = length_change(ours, theirs, alpha=alpha)
+    return Distribution(
+        suite=suite.name,
+        measure="length",
+        unit="tokens" if all(one.tokens is not None for one in scored.answers.values()) else "characters",
+        arm="candidate",
+        against=against,
+        n=change.n,
+        estimate=change.mean_candidate,
+        against_estimate=change.mean_reference,
+        change=change.change,
+        low=change.low,
+        high=change.high,
+        level=1 - 2 * alpha,
+        p_shape=swap_ks(np.array(ours), np.array(theirs), seed=seed)[1] if change.n > 1 else None,
+    )
+
+
+def choose_evidence(
+    suites: Sequence[PlannedSuite], scored: Scored, pairs: dict[str, tuple[Pair, ...]]
+) -> tuple[Evidence, ...]:
+    """Choose the worst cases: critical ones first, then the largest losses, taken from all suites in turn.
+
+    Taking turns matters: a suite that lost 200 cases would otherwise hide one that lost 5.
+
+    Args:
+        suites: The suites of the run.
+        scored: The answers and their scores.
+        pairs: Suite -> the candidate against the base.
+    """
+    queues = []
+    for planned in suites:
+        name = planned.suite.name
+        lost = {pair.case: loss for pair in pairs.get(name, ()) if (loss := _loss(pair)) > 0}
+        cases = [case for case in planned.suite.cases if case.id in lost]
+        cases.sort(key=lambda case: (not case.critical, -lost[case.id], case.id))
+        queues.append([(name, case) for case in cases])
+    turns = [queue[turn] for turn in range(EVIDENCE_CASES) for queue in queues if turn < len(queue)]
+    chosen = sorted(turns, key=lambda item: not item[1].critical)[:EVIDENCE_CASES]
+    return tuple(_evidence(suite, case, scored) for suite, case in chosen)
+
+
+def _loss(pair: Pair) -> float:
+    return 0.0 if pair.candidate is None or pair.reference is None else pair.reference - pair.candidate
+
+
+def _evidence(suite: str, case: Case, scored: Scored) -> Evidence:
+    expected = " | ".join(case.references)
+    if case.expected is not None and not expected:
+        expected = {"answer": "an answer", "refuse": "a refusal"}[case.expected]
+    return Evidence(
+        suite=suite,
+        case=case.id,
+        prompt=case.messages[-1].content,
+        expected=expected,
+        critical=case.critical,
+        answers={arm: _telling_answer(suite, case, arm, scored) for arm in scored.arms},
+    )
+
+
+def _telling_answer(suite: str, case: Case, arm: ArmName, scored: Scored) -> ArmAnswer:
+    """Of several repeats, the candidate's worst and any other arm's best: that is what was lost."""
+    sign = 1 if arm == "candidate" else -1
+    scores = sorted(scored.scores_of(suite, case.id, arm), key=lambda one: sign * (one.value or 0.0))
+    answer = scored.answers[suite, case.id, arm, scores[0].repeat]
+    return ArmAnswer(text=answer.text, score=scores[0].value, why=scores[0].why, finish=answer.finish)
