@@ -122,7 +122,9 @@ def compare(
     watch, folder, config = Stopwatch(), RunFolder(options.output), loaded.config
     with watch.stage("compare"):
         arms = tuple(arm for arm in ARM_ORDER if arm in config.arms or arm in files)
-        recorded = read_recorded(folder, files, arms=arms, suites=list(config.suites), read_as=read_as)
+        recorded = read_recorded(
+            folder, files, arms=arms, suites=options.suites or tuple(config.suites), read_as=read_as
+        )
         options = replace(options, limit=options.limit or recorded.limit)
         plan = make_plan(loaded, options, arms=arms, recorded=recorded.cases)
         scored = score_all(plan.suites, recorded.responses, arms=arms, strip=config.generation.strip_thinking)

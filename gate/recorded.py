@@ -59,6 +59,7 @@ def read_recorded(
         RecordsError: If a file cannot be read, or the arms were not asked the same in the same way.
     """
     responses: list[Response] = []
+    cases: dict[str, tuple[Case, ...]] = {}
     made: dict[ArmName, Arm] = {}
     manifests: list[Manifest] = []
     imported: dict[ArmName, dict[str, ImportedSuite]] = {}
@@ -76,14 +77,18 @@ def read_recorded(
         else:
             made[arm] = _unknown_arm(arm, paths)
         imported[arm] = _import(foreign, arm, suites=suites)
-        responses += [one for suite in imported[arm].values() for one in suite.responses]
+        for suite in imported[arm].values():
+            responses += suite.responses
+            # Not every tool records the prompts; whoever did tells what was asked.
+            if suite.name not in cases or not _tells_prompts(cases[suite.name]):
+                cases[suite.name] = suite.cases
     _refuse_different(imported)
     known = manifests[-1] if len(manifests) == len(arms) else None
     different = known is not None and any(one.environment != known.environment for one in manifests)
     return Recorded(
         responses=tuple(responses),
         arms=made,
-        cases={name: suite.cases for by_name in imported.values() for name, suite in by_name.items()},
+        cases=cases,
         environment=known.environment if known else {},
         warnings=(*dict.fromkeys(text for one in manifests for text in one.warnings), *_DIFFERENT[:different]),
         timings=known.timings if known else {},
@@ -104,35 +109,34 @@ def _format(path: Path, read_as: ReadAs) -> Format:
 def _import(paths: Mapping[Path, Foreign], arm: ArmName, *, suites: Sequence[str]) -> dict[str, ImportedSuite]:
     """Read the files of other tools; suites that are not configured are left aside, unless none is."""
     found: dict[str, ImportedSuite] = {}
-    offered: list[str] = []
+    offered: list[ImportedSuite] = []
     for path, kind in paths.items():
         for suite in import_answers(path, kind=kind, arm=arm):
-            named = suite if suite.name else _in_only_suite(suite, suites)
-            offered.append(named.name)
-            if named.name in found:
+            if suite.name in found:
                 raise RecordsError(
-                    f"{arm}: the suite {named.name!r} is in {found[named.name].source} and {named.source}"
+                    f"{arm}: the suite {suite.name!r} is in {found[suite.name].source} and {suite.source}"
                 )
-            if named.name in suites:
-                found[named.name] = named
+            offered.append(suite)
+            if suite.name in suites:
+                found[suite.name] = suite
+    if len(offered) == 1 and len(suites) == 1 and not found:
+        # One suite there, one here: no name is needed to know what is meant. Tools name theirs in free text.
+        found = {suites[0]: _renamed(offered[0], suites[0])}
     if offered and not found:
-        names = ", ".join(dict.fromkeys(offered[:_NAMED_AT_MOST]))
+        names = ", ".join(one.name or f"without a name ({one.source})" for one in offered[:_NAMED_AT_MOST])
         raise RecordsError(
             f"{arm}: the files hold the suites {names}; the configuration has {', '.join(suites[:_NAMED_AT_MOST])}",
-            fix="Name a suite in the configuration as the task is named in the file.",
+            fix="Name a suite in the configuration as the task is named in the file, or leave only one with --suite.",
         )
     return found
 
 
-def _in_only_suite(suite: ImportedSuite, suites: Sequence[str]) -> ImportedSuite:
-    if len(suites) != 1:
-        raise RecordsError(
-            f"{suite.source}: the rows do not say which suite they belong to, and the configuration has "
-            f"{wording.count(len(suites), 'suite')}",
-            fix="Give every row a `suite`.",
-        )
-    (name,) = suites
+def _renamed(suite: ImportedSuite, name: str) -> ImportedSuite:
     return replace(suite, name=name, responses=tuple(replace(one, suite=name) for one in suite.responses))
+
+
+def _tells_prompts(cases: Sequence[Case]) -> bool:
+    return any(message.content for case in cases for message in case.messages)
 
 
 def _refuse_different(imported: Mapping[ArmName, Mapping[str, ImportedSuite]]) -> None:
@@ -154,7 +158,9 @@ def _refuse_different(imported: Mapping[ArmName, Mapping[str, ImportedSuite]]) -
 def _unknown_arm(arm: ArmName, paths: Sequence[Path]) -> Arm:
     digest = hashlib.sha256()
     for path in paths:
-        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        digest.update(path.name.encode())  # it may name a column of the file, behind a #
+        place = path if path.exists() else path.with_name(path.name.partition("#")[0])
+        for file in sorted(place.iterdir()) if place.is_dir() else [place]:
             if file.is_file():
                 digest.update(file.read_bytes())
     names = wording.listing([path.name for path in paths])

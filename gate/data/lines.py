@@ -6,6 +6,7 @@ anything is said. This module must not know what the lines mean.
 
 import json
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,8 +201,8 @@ def _without_duplicates(pairs: Iterable[tuple[str, JsonValue]]) -> Row:
     pairs = list(pairs)
     members = dict(pairs)
     if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {shown(next(name for name in names if names.count(name) > 1))} occurs twice")
+        count = Counter(name for name, _ in pairs)
+        raise ValueError(f"the key {shown(next(name for name, times in count.items() if times > 1))} occurs twice")
     return members
 
 

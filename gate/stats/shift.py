@@ -24,6 +24,7 @@ from gate.stats.bounded import gaffke
 from gate.stats.clustered import Clustered, ClusterSums, cr2
 from gate.stats.planning import DEFAULT_POWER, smallest_detectable_drop
 from gate.stats.procedures import BoundedValues, ClusteredValues, Procedure
+from gate.stats.rejection_region import UNSUMMED_MASS, Region, rate_grid, supremum
 
 _SHORTEST, _LARGEST_LOG, _ZERO, _WIDEST_UNSEEN = 1.0, 700.0, 1e-12, 0.5
 
@@ -71,9 +72,9 @@ class BinaryShift:
             return 1.0
         more, fewer = max(self.gains, self.losses), min(self.gains, self.losses)
         tails = _BothTails.of(more, fewer, self.n, delta0=margin)
-        points = binary._grid(tails, low_points=binary._LOW_POINTS, high_points=binary._HIGH_POINTS)
-        highest = binary._supremum(tails, points, tails.probability(points))
-        return min(1.0, highest + 2 * binary._UNSUMMED_MASS)
+        points = rate_grid(tails)
+        highest = supremum(tails, points, tails.probability(points))
+        return min(1.0, highest + 2 * UNSUMMED_MASS)
 
     def p_noninferior(self, margin: float) -> float:
         """P-value of H0: |shift| >= margin."""
@@ -262,14 +263,14 @@ def _mean_tests(values: NDArray[np.float64], codes: NDArray[np.int64] | None, *,
     return BoundedValues(values=values, draws=gaffke(values, low=-1.0, high=1.0, seed=seed), paired=True, seed=seed)
 
 
-class _BothTails(binary._Region):
+class _BothTails(Region):
     """The tables at least as far beyond the upper end of the band as the observed one, and their mirror images."""
 
     __slots__ = ()
 
     def probability(self, rates: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probability of both tails at the upper end, where P(gain) = P(loss) + delta0; overlaps count twice."""
-        mirrored = binary._Region(n=self.n, delta0=-self.delta0, boundary=self.boundary, log_choose=self.log_choose)
+        mirrored = Region(n=self.n, delta0=-self.delta0, boundary=self.boundary, log_choose=self.log_choose)
         return super().probability(rates) + mirrored.probability(rates + self.delta0)
 
 

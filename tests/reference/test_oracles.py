@@ -15,6 +15,7 @@ from gate.stats import binary, proportion
 from gate.stats.bounded import gaffke
 from gate.stats.clustered import ClusterSums, cr1_standard_error
 from gate.stats.distribution import length_change
+from gate.stats.marginals import stuart_maxwell
 from gate.stats.multiplicity import holm
 from gate.stats.planning import cases_for_power, cases_to_pass_unchanged
 from gate.stats.sign_flip import sign_flip_drop
@@ -49,9 +50,8 @@ NOT_APPLICABLE = {
     "hochberg_R": "Hochberg needs a dependence assumption; Holm is used",
     "clustered_mcnemar_psychiatry_obuchowski": "clusters are tested by CR2 and sign flips, which take a margin",
     "clustered_mcnemar_thyroids_durkalski": "clusters are tested by CR2 and sign flips, which take a margin",
-    "stuart_maxwell_3x3": "no test of categories is offered",
-    "gs_obf5_alpha025": "there is no sequential testing",
-    "gs_pocock5_alpha025": "there is no sequential testing",
+    "gs_obf5_alpha025": "sequential runs use an e-process, which needs no boundary for each look",
+    "gs_pocock5_alpha025": "sequential runs use an e-process, which needs no boundary for each look",
 }
 
 
@@ -116,6 +116,7 @@ COMPUTE: dict[str, Callable[..., object]] = {
     "proportion_ci_95": lambda k, n, method: list(proportion.interval(k, n, alpha=0.025)),
     "holm_adjusted": lambda p: list(holm(p)),
     "mcnemar_exact_one_sided_power": exact_one_sided_power,
+    "stuart_maxwell_stat_df": lambda table: list(stuart_maxwell(np.array(table))[:2]),
     "cluster_mean_est_se": lambda **given: [sums_of(given).mean, cr1_standard_error(sums_of(given))],
 }
 

@@ -10,6 +10,7 @@ from gate.stats import binary
 from gate.stats.bounded import gaffke
 from gate.stats.clustered import Clustered, ClusterSums, cr2
 from gate.stats.shift import BinaryShift, MeanShift, RatioShift, Shift, ratio_shift, share_shift
+from gate.stats.tango import tango_score
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +75,7 @@ def test_binary_shift__p_regression_is_the_enumerated_chance_of_both_tails() -> 
 
 
 def scores(table: tuple[int, ...], n: int, margin: float) -> float:
-    return float(binary.tango_score(table[0], table[1], n, delta0=margin))
+    return float(tango_score(table[0], table[1], n, delta0=margin))
 
 
 def test_binary_shift__pass_needs_both_ends_ruled_out() -> None:
