@@ -84,7 +84,7 @@ _ADAPTER_ARMS: tuple[ArmName, ...] = ("incumbent", "candidate")
 def _incumbent(loaded: LoadedConfig, incumbent: Incumbent, temporary: Path) -> tuple[str, AdapterFolder]:
     if incumbent.ref is None:
         return incumbent.adapter, read_adapter(loaded.resolve(incumbent.adapter))
-    folder = adapter_at(loaded.folder, incumbent.adapter, incumbent.ref, into=temporary / "incumbent")
+    folder = adapter_at(loaded.folder, incumbent.adapter, incumbent.ref, into=temporary)
     return f"{incumbent.adapter}@{incumbent.ref}", read_adapter(folder)
 
 

@@ -201,6 +201,8 @@ def _rule_row(round_: Round, finding: Finding) -> RuleRow:
         where = f"{tested.task_suite} vs {where}"
     if finding.slice is not None:
         where = f"{where}, slice {finding.slice}"
+    if finding.against not in (None, "base"):
+        where = f"{where}, against {finding.against}"
     unproven = DASH if finding.outcome == "error" else "observed"
     return RuleRow(
         rule=finding.rule,
@@ -239,7 +241,11 @@ def _other(round_: Round, suite: str, arm: ArmName) -> str:
 def _tested(round_: Round, finding: Finding) -> Comparison | None:
     """Find the comparison that a finding rests on; of several the one whose delta it names."""
     place = (finding.rule, finding.suite, finding.slice)
-    mine = [one for one in round_.comparisons if (one.rule, one.suite, one.slice) == place]
+    mine = [
+        one
+        for one in round_.comparisons
+        if (one.rule, one.suite, one.slice) == place and one.against in (finding.against, None)
+    ]
     return next((one for one in mine if one.delta == finding.observed), mine[0] if mine else None)
 
 
@@ -254,6 +260,7 @@ def _severity(finding: Finding | None) -> int:
 
 def _limit(finding: Finding) -> str:
     where = "" if finding.slice is None else f" (slice {finding.slice})"
+    where += "" if finding.against in (None, "base") else f" (against {finding.against})"
     why = "" if finding.reason is None else f": {_REASONS[finding.reason]}"
     free = "" if finding.blocking else " (not blocking)"
     return f"{finding.limit_text}{where}{why}{free}"

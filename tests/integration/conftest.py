@@ -1,7 +1,9 @@
 """The quickstart's real model, and the command line as a person uses it, run in this process."""
 
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,3 +50,16 @@ def read_round(folder: Path) -> dict[str, Any]:
     content = json.loads((folder / "round.json").read_text(encoding="utf-8"))
     assert isinstance(content, dict)
     return content
+
+
+@pytest.fixture
+def git() -> Callable[..., None]:
+    """Run git in a folder, with nobody's settings."""
+
+    def run(folder: Path, *arguments: str) -> None:
+        nobody = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "init.defaultBranch=main"]
+        environment = {**os.environ, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_CONFIG_GLOBAL": os.devnull}
+        command = ["git", *nobody, *arguments]
+        subprocess.run(command, cwd=folder, env=environment, check=True)
+
+    return run
