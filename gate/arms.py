@@ -6,7 +6,7 @@ loaded.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,6 +19,7 @@ from gate.engine.session import AdapterFiles, Question, Request, Settings
 from gate.errors import ConfigError
 from gate.plan import Options, Plan
 from gate.prompted import ready_prompt
+from gate.stages import Schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +31,16 @@ class Ready:
 
 
 @contextmanager
-def ready_arms(loaded: LoadedConfig, options: Options, plan: Plan) -> Iterator[Ready]:
+def ready_arms(
+    loaded: LoadedConfig, options: Options, plan: Plan, *, schedule: Schedule | None = None
+) -> Iterator[Ready]:
     """Find and inspect all that answers. Files read from a commit last as long as the context.
+
+    Args:
+        loaded: The configuration.
+        options: What the command line changes.
+        plan: What is asked.
+        schedule: In which stages; None: all at once.
 
     Raises:
         AdapterRefused: If an adapter is missing, broken or unsafe.
@@ -46,17 +55,12 @@ def ready_arms(loaded: LoadedConfig, options: Options, plan: Plan) -> Iterator[R
         if config.incumbent is not None:
             folders["incumbent"] = _incumbent(loaded, config.incumbent, Path(temporary))
         prompt = ready_prompt(loaded, [one.suite for one in plan.suites], seed=plan.seed)
-        questions = _questions(loaded, plan)
+        questions = _questions(loaded, plan, schedule)
         generation = config.generation
         request = Request(
             adapters={arm: _files(*folders[arm]) for arm in _ADAPTER_ARMS if arm in folders},
             questions=questions,
-            prompted=[
-                Question(
-                    suite=q.suite, case=q.case, messages=prompt.around(q.messages), max_new_tokens=q.max_new_tokens
-                )
-                for q in questions
-            ]
+            prompted=[replace(one, messages=prompt.around(one.messages)) for one in questions]
             if prompt is not None
             else None,
             prompted_digest=prompt.digest if prompt is not None else None,
@@ -98,13 +102,15 @@ def _files(name: str, adapter: AdapterFolder) -> AdapterFiles:
     )
 
 
-def _questions(loaded: LoadedConfig, plan: Plan) -> list[Question]:
+def _questions(loaded: LoadedConfig, plan: Plan, schedule: Schedule | None) -> list[Question]:
+    stage_of = {one.suite.name: schedule.stages_of(one.suite) if schedule else {} for one in plan.suites}
     return [
         Question(
             suite=one.suite.name,
             case=case.id,
             messages=case.messages,
             max_new_tokens=case.max_new_tokens or loaded.config.generation.max_new_tokens,
+            stage=stage_of[one.suite.name].get(case.id, 0),
         )
         for one in plan.suites
         for case in one.suite.cases

@@ -1,8 +1,29 @@
-"""What `gate check` says: the plan of a run in words, and everything wrong with it that shows without a model."""
+"""What `gate check` and `gate power` say: the plan of a run in words, what is wrong with it, and what it can decide.
+
+Everything here shows without a model. The numbers are made in `gate.forecast`.
+"""
+
+from collections.abc import Iterable, Sequence
+from textwrap import wrap
 
 from gate import wording
 from gate.config.load import LoadedConfig
+from gate.domain import Round
+from gate.errors import UsageError
+from gate.forecast import DEFAULT_CHURN, Forecast, family_sizes, forecasts, hopeless, measured_in
 from gate.plan import Note, Options, Plan, make_plan
+from gate.rules.amount import parse_share
+from gate.stats.sequential import EARLY_SHARE
+
+SHOWN_FLIPS = ("5%", "10%", "20%")
+"""Shares of flips that are shown side by side where nobody names one."""
+
+_WIDTH = 100
+_UNLIKELY = 0.5
+"""With a smaller chance to pass an unchanged candidate `gate check` says what would help."""
+_HEADINGS = ("suite", "rule", "cases", "flips", "passes unchanged", "proves 4 times in 5", "cases for 80 %")
+_WITHOUT_NUMBERS = ("observed", "length")
+_RIGHT_ALIGNED = {"cases", "flips", "cases for 80 %"}
 
 
 def check(loaded: LoadedConfig) -> str:
@@ -12,14 +33,71 @@ def check(loaded: LoadedConfig) -> str:
         RequestError: With everything that is wrong.
     """
     plan = make_plan(loaded, Options())
-    notes = [*plan.notes, *_places(loaded)]
+    expected = forecasts(plan.declared, spent_early=_spent_early(loaded))
+    notes = [*plan.notes, *_unlikely(plan, expected), *_places(loaded)]
     lines = [f"{loaded.path.name}: {wording.count(len(plan.suites), 'suite')}, alpha {plan.alpha:g}", ""]
     lines += _suites(plan)
     lines += ["", *_rules(plan)]
+    lines += [
+        "",
+        f"If {_share(DEFAULT_CHURN)} of the answers flip although nothing got worse (half gains, half losses):",
+    ]
+    lines += ["", *_table(expected, show_flips=False), *_remarks(plan, expected, loaded)]
     lines += ["", *(f"{note.level}: {note.text}" for note in notes)] if notes else []
     warnings = sum(note.level == "warning" for note in notes)
     lines += ["", f"Nothing is wrong; {wording.count(warnings, 'warning')}."]
     return "\n".join(lines)
+
+
+def power(
+    loaded: LoadedConfig, *, flips: Sequence[str] = (), measured: Round | None = None, cases: int | None = None
+) -> str:
+    """Say what the rules of a configuration can decide.
+
+    Args:
+        loaded: The configuration.
+        flips: Shares of flips to assume, as written by a person (`10%`); none: `SHOWN_FLIPS`, or 10 % for what a
+            round does not tell.
+        measured: A finished round whose flips and scores replace the assumption.
+        cases: What if every suite had so many cases.
+
+    Raises:
+        RequestError: If the request is wrong, the configuration or its cases cannot be used, or the round is about
+            other suites.
+    """
+    churns = _churns(flips, default=SHOWN_FLIPS if measured is None else (_share(DEFAULT_CHURN),))
+    plan = make_plan(loaded, Options())
+    known = {} if measured is None else measured_in(measured)
+    if measured is not None and not {one.suite.name for one in plan.suites} & {suite for suite, _ in known}:
+        there = wording.listing(sorted({suite for suite, _ in known})) or "none"
+        raise UsageError(f"--round: it compares no suite of {loaded.path.name}; its suites are {there}")
+    columns = [
+        forecasts(plan.declared, churn=churn, measured=known, cases=cases, spent_early=_spent_early(loaded))
+        for churn in churns
+    ]
+    # Where flips have no influence, or were measured, one row says it all.
+    grouped = [list(dict.fromkeys(group)) for group in zip(*columns, strict=True)]
+    everything = [forecast for group in grouped for forecast in group]
+    supposed = "" if cases is None else f", if every suite had {wording.count(cases, 'case')}"
+    source = "" if measured is None else " (as measured; ~ where the round does not tell)"
+    lines = [
+        f"{loaded.path.name}: what the rules can decide, alpha {plan.alpha:g}{supposed}",
+        f"Flips: cases that a model which got no worse answers differently, half gains, half losses{source}.",
+        "",
+        *_table(everything, show_flips=True, mark_assumed=measured is not None),
+        *_remarks(plan, everything, loaded),
+    ]
+    unlikely = [next((one for one in group if one.is_unlikely), None) for group in grouped]
+    said = _grouped((one.place, one.sentence) for one in unlikely if one is not None)
+    wrapped = [line for text in said for line in wrap(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)]
+    return "\n".join([*lines, *(["", *wrapped] if said else [])])
+
+
+def _churns(flips: Sequence[str], *, default: Sequence[str]) -> list[float]:
+    try:
+        return sorted({parse_share(share) for share in flips or default})
+    except ValueError as problem:
+        raise UsageError(f"--flips: {problem}") from None
 
 
 def _suites(plan: Plan) -> list[str]:
@@ -41,6 +119,107 @@ def _rules(plan: Plan) -> list[str]:
             f"  {where}: {one.rule.kind}, {one.rule.limit[1]}{default}{'' if one.rule.blocking else ', not blocking'}"
         )
     return lines
+
+
+def _table(expected: Sequence[Forecast], *, show_flips: bool, mark_assumed: bool = False) -> list[str]:
+    """One aligned line for each forecast; what would repeat the line above is left out."""
+    rows = [_row(one, mark_assumed=mark_assumed) for one in expected if one.subject not in _WITHOUT_NUMBERS]
+    for row, above in zip(reversed(rows), reversed(rows[:-1]), strict=False):
+        if row[:3] == above[:3]:
+            row[:3] = ["", "", ""]
+    headings = list(_HEADINGS)
+    if not show_flips:
+        place = headings.index("flips")
+        headings, rows = headings[:place] + headings[place + 1 :], [row[:place] + row[place + 1 :] for row in rows]
+    columns = [_column(column) for column in zip(headings, *rows, strict=True)]
+    return [f"  {'  '.join(cells)}".rstrip() for cells in zip(*columns, strict=True)]
+
+
+def _column(cells: Sequence[str]) -> list[str]:
+    width = max(map(len, cells))
+    return [cell.rjust(width) if cells[0] in _RIGHT_ALIGNED else cell.ljust(width) for cell in cells]
+
+
+def _row(one: Forecast, *, mark_assumed: bool) -> list[str]:
+    needed = "-"
+    if one.cases_needed is not None:
+        needed = f"{one.cases_needed:,}" if one.clusters is None else wording.count(one.cases_needed, "cluster")
+    cases = f"{one.cases:,}" if one.clusters is None else f"{one.cases:,} in {wording.count(one.clusters, 'cluster')}"
+    if one.subject == "net":
+        cases = "-"
+    flips = "-" if one.churn is None else ("~" if mark_assumed and not one.is_measured else "") + _share(one.churn)
+    return [one.place, one.label, cases, flips, one.chance, _proves(one), needed]
+
+
+def _proves(one: Forecast) -> str:
+    """What is decided four times in five: what passes where a gain or a score is demanded, else what fails."""
+    size = one.passes_at if one.subject in ("gain", "score") else one.fails_at
+    if one.subject == "net":
+        return "-"
+    if size is None:
+        return "nothing"
+    match one.subject:
+        case "score":
+            return f"score {wording.percent(size)}"
+        case "flips":
+            return f"{wording.percent(size)} broken"
+        case _:
+            return f"{one.subject} {100 * size:.1f} pp"
+
+
+def _remarks(plan: Plan, expected: Sequence[Forecast], loaded: LoadedConfig) -> list[str]:
+    """What must be known to read the table, each once."""
+    sizes, remarks = family_sizes(plan.declared), []
+    for blocks, what in ((True, "can block"), (False, "cannot block")):
+        if (size := sizes.get(blocks, 0)) > 1:
+            text = (
+                f"A lone failure among the {size} tested hypotheses that {what} needs proof at alpha / {size} (Holm)."
+            )
+            remarks.append(text)
+    if loaded.config.statistics.sequential:
+        remarks.append(f"Of alpha, {_share(EARLY_SHARE)} pays for stopping early; what that saves is not counted here.")
+    if any(one.as_if_binary for one in expected) or loaded.config.generation.repeats > 1:
+        remarks.append("Scores that are parts, averages or F1 are planned for as if each answer were right or wrong.")
+    if any(one.clusters is not None for one in expected):
+        remarks.append("Each cluster counts as one case: the cautious end, the truth lies between clusters and cases.")
+    if any(one.is_relative and not one.is_measured for one in expected):
+        remarks.append(
+            "Limits in % are taken of a base score of 100 %; of a lower one they are smaller and decide less."
+        )
+    if any(one.subject == "shift" for one in expected):
+        remarks.append("Of a property, flips are inputs on which it changed.")
+    silent = list(
+        dict.fromkeys(f"{one.place}: {one.sentence}." for one in expected if one.subject in ("observed", "length"))
+    )
+    return ["", *(f"  {remark}" for remark in remarks + silent)] if remarks or silent else []
+
+
+def _unlikely(plan: Plan, expected: Sequence[Forecast]) -> list[Note]:
+    """Rules under which an unchanged candidate would more often than not stay undecided, and that it could pass."""
+    doomed = {text.split(" cannot pass ")[0] for one in plan.declared if (text := hopeless(one)) is not None}
+    texts = _grouped(
+        (one.place, one.sentence)
+        for one in expected
+        if one.passes_unchanged is not None and one.passes_unchanged < _UNLIKELY and not one.by_chance
+        if f"{one.place}: {one.label}" not in doomed
+    )
+    return [Note(level="note", text=text) for text in texts]
+
+
+def _grouped(said: Iterable[tuple[str, str]]) -> list[str]:
+    """Say the same sentence once, of all places for which it holds."""
+    places: dict[str, list[str]] = {}
+    for place, sentence in said:
+        places.setdefault(sentence, []).append(place)
+    return [f"{wording.listing(where)}: {sentence}." for sentence, where in places.items()]
+
+
+def _spent_early(loaded: LoadedConfig) -> float:
+    return EARLY_SHARE if loaded.config.statistics.sequential else 0.0
+
+
+def _share(churn: float) -> str:
+    return f"{round(100 * churn, 1):g} %"
 
 
 def _places(loaded: LoadedConfig) -> list[Note]:

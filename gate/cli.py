@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar
 import click
 
 from gate import __version__
-from gate.errors import EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_OPEN, EXIT_REQUEST, GateError, RecordsError
+from gate.errors import EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_OPEN, EXIT_REQUEST, GateError
 
 if TYPE_CHECKING:
     from gate.config.load import LoadedConfig
@@ -186,9 +186,40 @@ def check_command(config: Path, schema: bool) -> int:
         click.echo(json.dumps(json_schema(), indent=2))
         return EXIT_OPEN
     from gate.checking import check
-    from gate.report.escape import terminal
 
-    click.echo("\n".join(terminal(line) for line in check(_load(config)).split("\n")))
+    _print_inert(check(_load(config)))
+    return EXIT_OPEN
+
+
+@cli.command("power")
+@_config_argument
+@click.option(
+    "--flips",
+    multiple=True,
+    metavar="SHARE",
+    help="Share of cases that an unchanged model answers differently, half of them worse, for example 10%. Repeatable. "
+    "Default: 5%, 10% and 20%.",
+)
+@click.option(
+    "--round",
+    "round_file",
+    type=click.Path(path_type=Path),
+    metavar="ROUND.json",
+    help="Take the flips of each suite from a finished round instead.",
+)
+@click.option("--cases", type=click.IntRange(1, 10_000_000), metavar="N", help="What if every suite had N cases.")
+def power_command(config: Path, flips: tuple[str, ...], round_file: Path | None, cases: int | None) -> int:
+    """Say what the rules can decide: before anything is run, and without a model.
+
+    How often each rule passes an unchanged model, what it proves four times in five, and how many cases it would take.
+    """
+    from gate.checking import power
+    from gate.stored_round import read_round
+
+    if flips and round_file is not None:
+        raise click.UsageError("--flips and --round exclude each other: assume the flips, or take them from a round.")
+    measured = None if round_file is None else read_round(round_file)
+    _print_inert(power(_load(config), flips=flips, measured=measured, cases=cases))
     return EXIT_OPEN
 
 
@@ -203,13 +234,14 @@ def report_command(round_file: Path | None, kind: Literal["terminal", "markdown"
     import json
 
     from gate import report
+    from gate.stored_round import read_round
 
     if schema:
         click.echo(json.dumps(report.json_schema(), indent=2))
         return EXIT_OPEN
     if round_file is None:
         raise click.UsageError("Missing argument 'ROUND.json'.")
-    result = _read_round(round_file)
+    result = read_round(round_file)
     if kind == "terminal":
         _print_terminal(result)
     else:
@@ -223,17 +255,11 @@ def _load(config: Path) -> "LoadedConfig":
     return load_config(config)
 
 
-def _read_round(path: Path) -> "Round":
-    from gate import report
+def _print_inert(text: str) -> None:
+    """Print what may quote a file: nothing in it may move a cursor."""
+    from gate.report.escape import terminal
 
-    try:
-        if path.exists() and not path.is_file():
-            raise RecordsError(f"{path}: not a file")
-        return report.load(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise RecordsError(f"{path}: cannot be read: {problem.strerror or problem}") from None
-    except UnicodeDecodeError:
-        raise RecordsError(f"{path}: not UTF-8 text") from None
+    click.echo("\n".join(terminal(line) for line in text.split("\n")))
 
 
 def _conclude(result: "Round") -> int:

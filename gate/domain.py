@@ -46,6 +46,7 @@ Reason = Literal[
     "marginal_gain",
     "no_gain_shown",
     "prompt_is_enough",
+    "stopped_early",
     "no_regression_suite",
 ]
 """Machine-readable cause of a finding that is not a plain pass or fail."""

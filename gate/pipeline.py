@@ -15,19 +15,19 @@ from typing import Protocol
 
 from gate import __version__, wording
 from gate.arms import ready_arms
-from gate.assemble import Scored, score_all, score_pairs
+from gate.assemble import Scored
 from gate.config.load import LoadedConfig
-from gate.domain import Arm, ArmName, Pair, Response, Round
+from gate.deciding import decide_run
+from gate.domain import Arm, ArmName, Response, Round
 from gate.engine.answering import Progress, answer_all, signature, whole_batches
 from gate.engine.base_model import find_base
-from gate.hypotheses import shown, tester
-from gate.plan import ARM_ORDER, Options, Plan, declare_rules, make_plan
+from gate.plan import ARM_ORDER, Options, Plan, make_plan
 from gate.recorded import ReadAs, read_recorded
 from gate.report import dump, markdown
 from gate.round_parts import choose_evidence, length_shifts, summarise
-from gate.rules.decide import decide
 from gate.rules.verdict import conclude
 from gate.run_folder import REPORT, ROUND, Manifest, RunFolder
+from gate.stages import Schedule, is_decided, schedule, stopped_note
 from gate.transport.git import head_commit
 
 _SIGNATURE_CHARACTERS = 12
@@ -74,7 +74,8 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             folder.create()
             folder.drop_finished()
             base = find_base(config.base.model, config.base.revision, loaded.folder)
-            ready = stack.enter_context(ready_arms(loaded, options, plan))
+            stages = schedule(plan) if config.statistics.sequential else None
+            ready = stack.enter_context(ready_arms(loaded, options, plan, schedule=stages))
         display.say(f"loading {wording.listing([base.name, *(one.name for one in ready.request.adapters.values())])}")
         with watch.stage("load"):
             session = stack.enter_context(config.engine.open(base, ready.request))
@@ -85,15 +86,31 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             warnings=(*ready.warnings, *session.warnings),
             timings=watch.seconds,
             limit=options.limit,
+            schedule=stages,
         )
         answers = list(whole_batches(session, folder.earlier_answers(manifest.signature)))
         folder.write_responses(answers, {})
         folder.write_manifest(manifest)
         with watch.stage("answer"), folder.recorder(answers) as record:
             done = frozenset((one.suite, one.case, one.arm, one.repeat) for one in answers)
-            answer_all(session, done=done, record=record, progress=display)
+            asked = []
+
+            def decided(stage: int) -> bool:
+                asked.append(stage)
+                return stages is not None and _is_decided(loaded, plan, answers, replace(stages, asked=len(asked)))
+
+            answer_all(session, done=done, record=record, progress=display, decided=decided)
+    done_stages = None if stages is None else replace(stages, asked=len(asked))
     folder.write_responses(_in_order(plan, answers), {})
-    folder.write_manifest(replace(manifest, timings=watch.seconds))
+    folder.write_manifest(replace(manifest, timings=watch.seconds, schedule=done_stages))
+
+
+def _is_decided(loaded: LoadedConfig, plan: Plan, answers: Sequence[Response], so_far: Schedule) -> bool:
+    """Whether a run may stop here; at the end nothing is left to stop."""
+    if so_far.finished:
+        return False
+    strip = loaded.config.generation.strip_thinking
+    return is_decided(decide_run(plan, answers, strip=strip, schedule=so_far, briefly=True).findings)
 
 
 def compare(
@@ -126,20 +143,14 @@ def compare(
             folder, files, arms=arms, suites=options.suites or tuple(config.suites), read_as=read_as
         )
         options = replace(options, limit=options.limit or recorded.limit)
-        plan = make_plan(loaded, options, arms=arms, recorded=recorded.cases)
-        scored = score_all(plan.suites, recorded.responses, arms=arms, strip=config.generation.strip_thinking)
-        pairs: dict[tuple[str, ArmName], tuple[Pair, ...]] = {
-            (one.suite.name, against): score_pairs(one, scored, against)
-            for one in plan.suites
-            if one.scorer is not None
-            for against in arms
-            if against != "candidate"
-        }
-        declared = declare_rules(loaded, plan.suites, pairs, arms=arms, partial=options.partial)
-        comparisons, findings = decide(declared, tester(plan, scored, pairs), shown=shown(plan, declared))
+        whole = plan = make_plan(loaded, options, arms=arms, recorded=recorded.cases)
+        decided = decide_run(
+            plan, recorded.responses, strip=config.generation.strip_thinking, schedule=recorded.schedule
+        )
+        plan, scored, findings = decided.plan, decided.scored, decided.findings
         roles = {one.suite.name: one.suite.role for one in plan.suites}
-        verdict = conclude(findings, comparisons, roles=roles, fail_on=plan.fail_on)
-    against_base = {suite: mine for (suite, against), mine in pairs.items() if against == "base"}
+        verdict = conclude(findings, decided.comparisons, roles=roles, fail_on=plan.fail_on)
+    against_base = {suite: mine for (suite, against), mine in decided.pairs.items() if against == "base"}
     result = Round(
         id=_round_id(now, recorded.arms, plan),
         created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
@@ -148,17 +159,28 @@ def compare(
         signature=_round_signature(loaded, plan, recorded.arms, recorded.environment),
         arms=recorded.arms,
         suites={one.suite.name: summarise(one, scored) for one in plan.suites},
-        comparisons=comparisons,
+        comparisons=decided.comparisons,
         distributions=tuple(length_shifts(plan.suites, scored, alpha=plan.alpha, seed=plan.seed)),
         findings=findings,
         verdict=verdict,
         evidence=choose_evidence(plan.suites, scored, against_base),
-        warnings=(*recorded.warnings, *_partial_warnings(options), *plan.warnings),
+        warnings=(
+            *recorded.warnings,
+            *_partial_warnings(options),
+            *_stopped(recorded.schedule, whole, plan),
+            *plan.warnings,
+        ),
         environment=recorded.environment,
         timings={**recorded.timings, **watch.seconds},
     )
     _record(folder, plan, scored, result)
     return result
+
+
+def _stopped(stages: Schedule | None, whole: Plan, asked: Plan) -> tuple[str, ...]:
+    if stages is None or stages.finished:
+        return ()
+    return (stopped_note(*(sum(len(one.suite.cases) for one in plan.suites) for plan in (asked, whole))),)
 
 
 def _in_order(plan: Plan, answers: list[Response]) -> list[Response]:

@@ -14,12 +14,12 @@ from gate.config.schema import SuiteConfig
 from gate.data import load_cases, suite_digest
 from gate.domain import CORPUS_METRICS, ArmName, Case, Pair, Suite
 from gate.errors import CasesError, ConfigError, UsageError
-from gate.rules import MaxDrop, default_rules
+from gate.forecast import hopeless
+from gate.rules import default_rules
 from gate.rules.base import Scope, SuiteFacts
 from gate.rules.decide import Declared
 from gate.rules.verdict import FailOn
 from gate.scorers import AnyScorer, Classification
-from gate.stats.planning import cases_to_pass_unchanged
 
 ARM_ORDER: tuple[ArmName, ...] = ("base", "incumbent", "prompted", "candidate")
 """The order of the arms in a report: what the candidate is compared with, then the candidate."""
@@ -119,7 +119,7 @@ def make_plan(
     suites = _load_suites(loaded, chosen, options.limit, recorded)
     everyone = tuple(arm for arm in ARM_ORDER if arm in config.arms or arm in arms)
     left_out = options.partial or len(suites) < len(chosen)
-    declared = declare_rules(loaded, suites, {}, arms=everyone, partial=left_out)
+    declared = _declare_rules(loaded, suites, arms=everyone, partial=left_out)
     _refuse_impossible(loaded, declared)
     return Plan(
         arms=everyone,
@@ -132,25 +132,16 @@ def make_plan(
     )
 
 
-def declare_rules(
-    loaded: LoadedConfig,
-    suites: Sequence[PlannedSuite],
-    pairs: Mapping[tuple[str, ArmName], tuple[Pair, ...]],
-    *,
-    arms: Sequence[ArmName],
-    partial: bool,
-) -> tuple[Declared, ...]:
-    """Put every rule in its place: those of the suites, defaults where there are none, then those of the run.
+def suite_facts(
+    suites: Sequence[PlannedSuite], pairs: Mapping[tuple[str, ArmName], tuple[Pair, ...]]
+) -> dict[str, SuiteFacts]:
+    """What rules may know of each suite.
 
     Args:
-        loaded: The configuration.
         suites: The suites of the run.
         pairs: Suite and reference arm -> the candidate against it; empty before anything was answered.
-        arms: Who answers.
-        partial: Drop rules that are about nothing, because what they are about was left out on purpose.
     """
-    config = loaded.config
-    facts = {
+    return {
         planned.suite.name: SuiteFacts(
             name=planned.suite.name,
             role=planned.suite.role,
@@ -162,6 +153,16 @@ def declare_rules(
         )
         for planned in suites
     }
+
+
+def _declare_rules(
+    loaded: LoadedConfig, suites: Sequence[PlannedSuite], *, arms: Sequence[ArmName], partial: bool
+) -> tuple[Declared, ...]:
+    """Put every rule in its place: those of the suites, defaults where there are none, then those of the run.
+
+    With `partial`, rules that are about nothing are dropped, because what they are about was left out on purpose.
+    """
+    config, facts = loaded.config, suite_facts(suites, {})
     alpha, present = config.statistics.alpha, frozenset(arms)
     declared = []
     for name, suite in facts.items():
@@ -245,7 +246,7 @@ def _notes(suites: Sequence[PlannedSuite], declared: Sequence[Declared]) -> list
         notes.append(Note(level="warning", text=text))
     if "task" not in roles:
         notes.append(Note(level="note", text="No task suite: regressions are checked, a gain is not."))
-    texts = [*(_size_note(planned) for planned in suites), *(_hopeless(one) for one in declared)]
+    texts = [*(_size_note(planned) for planned in suites), *(hopeless(one) for one in declared)]
     notes += [Note(level="warning", text=text) for text in texts if text is not None]
     return notes
 
@@ -264,20 +265,3 @@ def _size_note(planned: PlannedSuite) -> str | None:
     if planned.binary and n < _ENOUGH_BINARY_CASES:
         return f"{name}: {n} cases; for right-or-wrong scores 300 to 500 are a reasonable lower bound ({width})."
     return None
-
-
-def _hopeless(one: Declared) -> str | None:
-    """A rule that cannot pass an unchanged candidate, or can pass only a better one."""
-    rule, suite = one.rule, one.scope.suite
-    if not isinstance(rule, MaxDrop) or suite is None:
-        return None
-    if rule.drop.value == 0:
-        return f"{suite.name}: max_drop of 0 pp can pass only on a proven gain; an unchanged model stays inconclusive."
-    n = sum(rule.slice is None or rule.slice in case.tags for case in suite.cases)
-    needed = cases_to_pass_unchanged(rule.drop.value, rule.level(one.scope))
-    if needed is None or n >= needed:
-        return None
-    return (
-        f"{suite.name}: max_drop of {rule.drop} cannot pass on {wording.count(n, 'case')}, even if no answer changes; "
-        f"at least {needed} are needed."
-    )

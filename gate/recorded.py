@@ -17,6 +17,7 @@ from gate.errors import RecordsError, UsageError
 from gate.importers import Foreign, Format, ImportedSuite, detect, differences, import_answers
 from gate.plan import ARM_ORDER
 from gate.run_folder import RESPONSES, Manifest, RunFolder
+from gate.stages import Schedule
 
 ReadAs = Literal["auto"] | Format
 
@@ -36,6 +37,8 @@ class Recorded:
     warnings: tuple[str, ...]
     timings: Mapping[str, float]
     limit: int | None
+    schedule: Schedule | None
+    """How far a run came that may stop early; None: all was asked at once."""
 
 
 def read_recorded(
@@ -93,6 +96,7 @@ def read_recorded(
         warnings=(*dict.fromkeys(text for one in manifests for text in one.warnings), *_DIFFERENT[:different]),
         timings=known.timings if known else {},
         limit=known.limit if known else None,
+        schedule=known.schedule if known else None,
     )
 
 

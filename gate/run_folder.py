@@ -16,6 +16,7 @@ from gate.data.responses import read_responses, response_row
 from gate.data.whole_file import write_whole
 from gate.domain import Arm, ArmName, Response, Score
 from gate.errors import BrokenRun, RecordsError, UsageError
+from gate.stages import Schedule
 
 RESPONSES, MANIFEST, ROUND, REPORT = "responses.jsonl", "manifest.json", "round.json", "report.md"
 _OWN_FILES = (ROUND, REPORT, RESPONSES, MANIFEST)
@@ -34,6 +35,8 @@ class Manifest:
     timings: Mapping[str, float]
     limit: int | None
     """Only the first cases of each suite were answered; None: all."""
+    schedule: Schedule | None = None
+    """The stages of a run that may stop early, and how many were answered; None: all was asked at once."""
 
 
 _MANIFEST = TypeAdapter(Manifest)

@@ -14,8 +14,12 @@ from gate.domain import (
     Distribution,
     Evidence,
     Finding,
+    Hypothesis,
     Message,
+    Pair,
+    Response,
     Round,
+    Suite,
     SuiteSummary,
     Verdict,
 )
@@ -25,6 +29,49 @@ def a_case(**fields: Any) -> Case:
     """A question without tags, cluster or anything else."""
     case = Case(id="c1", messages=(Message(role="user", content="What is the capital of Norway?"),))
     return replace(case, **fields)
+
+
+def a_suite(**fields: Any) -> Suite:
+    """A regression suite of one case."""
+    suite = Suite(name="facts", role="regression", cases=(a_case(),), digest="ab12" * 16)
+    return replace(suite, **fields)
+
+
+def a_response(**fields: Any) -> Response:
+    """The base's complete answer to the one case of `facts`."""
+    response = Response(suite="facts", case="c1", arm="base", repeat=0, text="Oslo", finish="stop", tokens=2)
+    return replace(response, **fields)
+
+
+def a_pair(**fields: Any) -> Pair:
+    """A case that both arms answer right."""
+    pair = Pair(case="c1", cluster=None, tags=(), critical=False, candidate=1.0, reference=1.0)
+    return replace(pair, **fields)
+
+
+def a_labelled_pair(truth: str, candidate: str | None, reference: str | None, **fields: Any) -> Pair:
+    """A case with one label on each side, scored right or wrong."""
+    pair = a_pair(candidate=float(candidate == truth), reference=float(reference == truth), truth=truth)
+    return replace(pair, candidate_labels=(candidate,), reference_labels=(reference,), **fields)
+
+
+def a_hypothesis(**fields: Any) -> Hypothesis:
+    """`max_drop: 2pp` on the suite `facts`."""
+    hypothesis = Hypothesis(
+        rule="max_drop",
+        suite="facts",
+        slice=None,
+        metric="mean",
+        arm="candidate",
+        against="base",
+        measure="delta",
+        margin=0.02,
+        fail_margin=0.02,
+        relative=False,
+        alpha=0.05,
+        blocking=True,
+    )
+    return replace(hypothesis, **fields)
 
 
 def an_arm(**fields: Any) -> Arm:

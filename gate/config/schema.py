@@ -103,6 +103,8 @@ class Statistics(Section):
     """One-sided error rate: of blocking an unchanged model, and of passing a drop at the limit."""
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Seed of every random draw."""
+    sequential: bool = False
+    """Ask in stages, in shuffled order, and stop as soon as the verdict is decided. A fifth of alpha pays for that."""
 
 
 class SuiteConfig(Section):

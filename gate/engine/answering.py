@@ -1,8 +1,9 @@
-"""The loop over repeats, arms and batches: skip what is already answered, hand every finished batch on at once."""
+"""The loop over stages, repeats, arms and batches: skip what is there, hand every finished batch on at once."""
 
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence, Set
+from itertools import groupby
 from typing import Protocol
 
 from gate.domain import ArmName, Response
@@ -35,7 +36,9 @@ def signature(session: Session) -> str:
     for arm, batches in session.batches.items():
         if id(batches) not in seen:
             seen[id(batches)] = len(seen)
-            plans.append([[[p.suite, p.case, p.token_ids, p.max_new_tokens] for p in batch] for batch in batches])
+            plans.append(
+                [[[p.suite, p.case, p.token_ids, p.max_new_tokens, p.stage] for p in batch] for batch in batches]
+            )
         plans.append([[[arm, seen[id(batches)]]]])
     digests = {name: arm.digest for name, arm in session.arms.items()}
     settings = session.settings
@@ -51,7 +54,12 @@ def whole_batches(session: Session, earlier: Sequence[Response]) -> tuple[Respon
 
 
 def answer_all(
-    session: Session, *, done: Set[Key], record: Callable[[tuple[Response, ...]], None], progress: Progress
+    session: Session,
+    *,
+    done: Set[Key],
+    record: Callable[[tuple[Response, ...]], None],
+    progress: Progress,
+    decided: Callable[[int], bool],
 ) -> None:
     """Let every arm answer every batch.
 
@@ -60,22 +68,30 @@ def answer_all(
         done: Answers of an earlier, interrupted run. A batch is skipped only when all of it is there.
         record: Called with the answers of each finished batch.
         progress: Told of every finished batch.
+        decided: Asked after each stage, by its number, whether no more answers are needed.
     """
     everything = list(_work(session))
-    left = [work for work in everything if not set(_keys(work[1], work[2], work[0])) <= done]
     total = sum(len(batch) for _, _, batch in everything)
-    progress.begin(total, total - sum(len(batch) for _, _, batch in left))
-    for repeat, arm, batch in left:
-        record(session.answer(arm, batch, repeat=repeat))
-        progress.advance(len(batch))
+    left = [not set(_keys(arm, batch, repeat)) <= done for repeat, arm, batch in everything]
+    progress.begin(total, total - sum(len(work[2]) for work, open_ in zip(everything, left, strict=True) if open_))
+    for stage, works in groupby(zip(everything, left, strict=True), key=lambda item: item[0][2][0].stage):
+        for (repeat, arm, batch), open_ in works:
+            if open_:
+                record(session.answer(arm, batch, repeat=repeat))
+                progress.advance(len(batch))
+        if decided(stage):
+            return
 
 
 def _work(session: Session) -> Iterator[tuple[int, ArmName, tuple[Prompt, ...]]]:
-    """Arm by arm, so that adapters are switched as rarely as possible."""
-    for repeat in range(session.settings.repeats):
-        for arm, batches in session.batches.items():
-            for batch in batches:
-                yield repeat, arm, batch
+    """Stage by stage, and in each arm by arm, so that adapters are switched as rarely as possible."""
+    stages = sorted({batch[0].stage for batches in session.batches.values() for batch in batches})
+    for stage in stages:
+        for repeat in range(session.settings.repeats):
+            for arm, batches in session.batches.items():
+                for batch in batches:
+                    if batch[0].stage == stage:
+                        yield repeat, arm, batch
 
 
 def _keys(arm: ArmName, batch: Sequence[Prompt], repeat: int) -> list[Key]:

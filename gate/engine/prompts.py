@@ -64,7 +64,7 @@ def render(
     # A template writes the special tokens that the model was trained with; adding them again would double them.
     ids = tokenizer(texts, add_special_tokens=template == "raw")["input_ids"]
     prompts = tuple(
-        Prompt(suite=q.suite, case=q.case, token_ids=tuple(row), max_new_tokens=q.max_new_tokens)
+        Prompt(suite=q.suite, case=q.case, token_ids=tuple(row), max_new_tokens=q.max_new_tokens, stage=q.stage)
         for q, row in zip(questions, ids, strict=True)
     )
     _check_lengths(prompts, max_positions)

@@ -20,6 +20,8 @@ class Prompt:
     case: str
     token_ids: tuple[int, ...]
     max_new_tokens: int
+    stage: int = 0
+    """Prompts of a later stage are answered after all of an earlier one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class Question:
     case: str
     messages: tuple[Message, ...]
     max_new_tokens: int
+    stage: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +128,10 @@ def plan_batches(prompts: Sequence[Prompt], batch_tokens: int) -> tuple[tuple[Pr
             A single prompt that needs more gets a batch of its own.
 
     Returns:
-        Batches, the longest first: if memory is too small, that shows at once. All prompts of a batch have
-        the same limit of new tokens.
+        Batches, stage by stage, in each the longest first: if memory is too small, that shows at once. All prompts of
+        a batch have the same stage and the same limit of new tokens.
     """
-    longest_first = sorted(prompts, key=lambda p: (-p.max_new_tokens, -len(p.token_ids), p.suite, p.case))
+    longest_first = sorted(prompts, key=lambda p: (p.stage, -p.max_new_tokens, -len(p.token_ids), p.suite, p.case))
     return tuple(_cut(longest_first, batch_tokens))
 
 
@@ -138,7 +141,8 @@ def _cut(prompts: Sequence[Prompt], batch_tokens: int) -> Iterator[tuple[Prompt,
         if batch:
             row_tokens = len(batch[0].token_ids) + batch[0].max_new_tokens
             full = (len(batch) + 1) * row_tokens > batch_tokens
-            if full or prompt.max_new_tokens != batch[0].max_new_tokens:
+            alike = (prompt.stage, prompt.max_new_tokens) == (batch[0].stage, batch[0].max_new_tokens)
+            if full or not alike:
                 yield tuple(batch)
                 batch = []
         batch.append(prompt)

@@ -29,6 +29,7 @@ _REASONS: Mapping[Reason, str] = {
     "degenerate": "nothing to compare",
     "marginal_gain": "marginal gain",
     "no_gain_shown": "no gain shown",
+    "stopped_early": "not tested, the run stopped early",
     "prompt_is_enough": "a prompt does nearly as well",
     "no_regression_suite": "nothing was checked for regressions",
 }

@@ -21,7 +21,7 @@ from gate.stats.procedures import Procedure
 from gate.stats.shifted import shifted
 from gate.stats.tradeoff import Tradeoff
 
-__all__ = ["MIN_CLUSTERS", "NO_PAIR", "Side", "compare"]
+__all__ = ["MIN_CLUSTERS", "NO_PAIR", "Side", "compare", "untested"]
 
 NO_PAIR = "none: no complete pair"
 """Method of a comparison without numbers."""
@@ -151,6 +151,20 @@ def compare(
             return _compare_tradeoff(hypothesis, replace(task, pairs=checked(task.pairs)), side, seed=seed)
         case _:
             assert_never(hypothesis.measure)
+
+
+def untested(hypothesis: Hypothesis, pairs: Sequence[Pair], *, binary: bool) -> Comparison:
+    """What was seen of the hypothesis's suite, without any test.
+
+    Args:
+        hypothesis: What is asked; its slice, if any, picks among `pairs`.
+        pairs: The pairs of scores of its suite.
+        binary: Whether the suite's scorer gives 0 or 1.
+    """
+    tag = hypothesis.slice
+    chosen = checked([pair for pair in pairs if tag is None or tag in pair.tags])
+    seen = Side(pairs=chosen, metric=hypothesis.metric, binary=binary).seen()
+    return _comparison(hypothesis, seen, None)
 
 
 def _compare_delta(hypothesis: Hypothesis, side: Side, *, seed: int) -> Comparison:

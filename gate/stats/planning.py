@@ -166,6 +166,16 @@ def detectable_drop_from_error(
     return drop if drop <= 1 else None
 
 
+def level_of_each_end(alpha: float, width: float) -> float:
+    """One-sided level at the nearer end of a band that leaves `alpha` for both ends together.
+
+    Args:
+        alpha: Error rate of the two ends together.
+        width: Distance between the ends in standard errors; at 0 each end gets half, far apart each gets all.
+    """
+    return float(brentq(lambda level: level + float(ndtr(ndtri(level) - width)) - alpha, alpha * 0.499, alpha))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
     """One assumed truth, and the spread of a single pair under it."""
