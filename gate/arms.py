@@ -44,10 +44,9 @@ def ready_arms(
 
     Raises:
         AdapterRefused: If an adapter is missing, broken or unsafe.
-        ConfigError: If a suite cannot be answered, or a prompt cannot be read.
+        ConfigError: If a prompt cannot be read.
         CasesError: If the training data for the prompted arm cannot be used.
     """
-    _refuse_unanswerable(loaded, options)
     config = loaded.config
     with TemporaryDirectory(prefix="gate-") as temporary:
         name = str(options.adapter or config.candidate.adapter)
@@ -117,7 +116,12 @@ def _questions(loaded: LoadedConfig, plan: Plan, schedule: Schedule | None) -> l
     ]
 
 
-def _refuse_unanswerable(loaded: LoadedConfig, options: Options) -> None:
+def refuse_unanswerable(loaded: LoadedConfig, options: Options) -> None:
+    """Refuse a suite whose answers only another tool can score.
+
+    Raises:
+        ConfigError: If there is one among those to be answered.
+    """
     for name, suite in loaded.config.suites.items():
         if suite.scorer is not None and suite.scorer.kind == "recorded" and name in (options.suites or (name,)):
             raise ConfigError(

@@ -11,9 +11,9 @@ from gate.domain import ArmName, Comparison, Finding, Hypothesis, Pair, Response
 from gate.plan import Plan, suite_facts
 from gate.rules.decide import Declared, decide
 from gate.scorers.properties import PROPERTIES
-from gate.stages import Schedule, reserved
+from gate.stages import Schedule, is_passed, reserved
 from gate.stats.compare import Side, compare, untested
-from gate.stats.looks import Looks, allow_for_looks
+from gate.stats.looks import Looks, allow_for_looks, is_hopeless
 
 Pairs = Mapping[tuple[str, ArmName], tuple[Pair, ...]]
 """Suite and reference arm -> the candidate against it."""
@@ -78,6 +78,34 @@ def decide_run(
     if schedule is not None and not schedule.finished:
         findings = tuple(reserved(finding) for finding in findings)
     return Decided(plan=asked, scored=scored, pairs=pairs, comparisons=comparisons, findings=findings)
+
+
+def is_futile_run(plan: Plan, so_far: Decided) -> bool:
+    """Whether no blocking rule is likely to fail any more; those that passed for good cannot."""
+    blocking = [one for one in plan.declared if one.rule.blocking]
+    rules = sum(len(one.rule.declare(one.scope)) for one in blocking)
+    cases = {one.suite.name: one.suite.cases for one in plan.suites}
+
+    def cannot_fail(one: Declared, finding: Finding) -> bool:
+        hypotheses = one.rule.declare(one.scope)
+        return is_passed(finding) or (
+            bool(hypotheses)
+            and all(
+                is_hopeless(
+                    hypothesis,
+                    so_far.pairs.get((hypothesis.suite, hypothesis.against or "base"), ()),
+                    planned=cases[hypothesis.suite],
+                    rules=rules,
+                )
+                for hypothesis in hypotheses
+            )
+        )
+
+    return bool(blocking) and all(
+        cannot_fail(one, finding)
+        for one, finding in zip(plan.declared, so_far.findings, strict=True)
+        if one.rule.blocking
+    )
 
 
 def _tester(plan: Plan, scored: Scored, pairs: Pairs, *, briefly: bool) -> Callable[[Hypothesis], Comparison]:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Protocol
 
 from gate import __version__, wording
-from gate.arms import ready_arms
+from gate.arms import ready_arms, refuse_unanswerable
 from gate.assemble import Scored
 from gate.config.load import LoadedConfig
-from gate.deciding import decide_run
+from gate.deciding import decide_run, is_futile_run
 from gate.domain import Arm, ArmName, Response, Round
 from gate.engine.answering import Progress, answer_all, signature, whole_batches
 from gate.engine.base_model import find_base
@@ -70,6 +70,7 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
     watch, folder, config = Stopwatch(), RunFolder(options.output), loaded.config
     with ExitStack() as stack:
         with watch.stage("prepare"):
+            refuse_unanswerable(loaded, options)
             plan = make_plan(loaded, options)
             folder.create()
             folder.drop_finished()
@@ -109,8 +110,10 @@ def _is_decided(loaded: LoadedConfig, plan: Plan, answers: Sequence[Response], s
     """Whether a run may stop here; at the end nothing is left to stop."""
     if so_far.finished:
         return False
-    strip = loaded.config.generation.strip_thinking
-    return is_decided(decide_run(plan, answers, strip=strip, schedule=so_far, briefly=True).findings)
+    config = loaded.config
+    look = decide_run(plan, answers, strip=config.generation.strip_thinking, schedule=so_far, briefly=True)
+    lenient = config.statistics.futility and plan.fail_on != "inconclusive"
+    return is_decided(look.findings) or (lenient and is_futile_run(plan, look))
 
 
 def compare(

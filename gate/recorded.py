@@ -73,13 +73,14 @@ def read_recorded(
         foreign = {path: kind for path, kind in formats.items() if kind != "gate"}
         for path in own:
             responses += [one for one in read_responses(path) if one.arm == arm]
+        imported[arm] = _import(foreign, arm, suites=suites)
         manifest = RunFolder(own[0].parent).read_manifest() if len(own) == 1 and own[0].name == RESPONSES else None
         if manifest is not None and arm in manifest.arms:
             manifests.append(manifest)
             made[arm] = manifest.arms[arm]
         else:
-            made[arm] = _unknown_arm(arm, paths)
-        imported[arm] = _import(foreign, arm, suites=suites)
+            models = {suite.model for suite in imported[arm].values()}
+            made[arm] = _unknown_arm(arm, paths, model=models.pop() if len(models) == 1 else None)
         for suite in imported[arm].values():
             responses += suite.responses
             # Not every tool records the prompts; whoever did tells what was asked.
@@ -159,7 +160,7 @@ def _refuse_different(imported: Mapping[ArmName, Mapping[str, ImportedSuite]]) -
         )
 
 
-def _unknown_arm(arm: ArmName, paths: Sequence[Path]) -> Arm:
+def _unknown_arm(arm: ArmName, paths: Sequence[Path], *, model: str | None) -> Arm:
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.name.encode())  # it may name a column of the file, behind a #
@@ -170,7 +171,7 @@ def _unknown_arm(arm: ArmName, paths: Sequence[Path]) -> Arm:
     names = wording.listing([path.name for path in paths])
     return Arm(
         name=arm,
-        model=None,
+        model=model,
         revision=None,
         adapter=None,
         description=f"answers recorded in {names}",

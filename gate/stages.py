@@ -84,21 +84,28 @@ def is_decided(findings: Sequence[Finding]) -> bool:
     blocking = [finding for finding in findings if finding.blocking]
     if any(one.outcome == "fail" and (_proven(one) or _is_final(one)) for one in blocking):
         return True
-    return bool(blocking) and all(one.outcome in ("pass", "warn") and _proven(one) for one in blocking)
+    return bool(blocking) and all(is_passed(one) for one in blocking)
+
+
+def is_passed(finding: Finding) -> bool:
+    """Whether a rule passes for good: by proof."""
+    return finding.outcome in ("pass", "warn") and _proven(finding)
 
 
 def reserved(finding: Finding) -> Finding:
     """What a finding is worth when not every case was asked: only what is proven or cannot be undone stands."""
-    if _proven(finding) or _is_final(finding) or finding.outcome == "error":
+    undecided = finding.outcome == "inconclusive" and finding.p_value is not None
+    if _proven(finding) or undecided or _is_final(finding) or finding.outcome == "error":
         return finding
-    message = "Not judged: the run stopped when its verdict was decided, and this rule needs every case."
+    message = "Not judged: the run stopped early, and this rule needs every case."
     return replace(finding, outcome="inconclusive", reason="stopped_early", message=message, observed=None, advice=())
 
 
 def stopped_note(asked: int, planned: int) -> str:
     """What a reader must know of a run that ended early."""
     return (
-        f"Stopped after {asked:,} of {planned:,} cases, because the verdict was decided. The p-values allow for that; "
+        f"Stopped after {asked:,} of {planned:,} cases: more would not have changed the verdict, or were unlikely to. "
+        "The p-values allow for that; "
         "the estimates and intervals of a run that stopped early lean towards the extreme."
     )
 

@@ -105,6 +105,15 @@ class Statistics(Section):
     """Seed of every random draw."""
     sequential: bool = False
     """Ask in stages, in shuffled order, and stop as soon as the verdict is decided. A fifth of alpha pays for that."""
+    futility: bool = False
+    """Stop a sequential run as well when a proven regression has become unlikely, which leaves it inconclusive. Only
+    where an inconclusive verdict opens the gate, and every blocking rule can be looked at early."""
+
+    @model_validator(mode="after")
+    def _looks_early(self) -> "Statistics":
+        if self.futility and not self.sequential:
+            raise ValueError("`futility` is about runs that look early: set `sequential: true` as well")
+        return self
 
 
 class SuiteConfig(Section):

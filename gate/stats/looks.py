@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gate.domain import CORPUS_METRICS, Comparison, Hypothesis, Pair
+from gate.domain import CORPUS_METRICS, Case, Comparison, Hypothesis, Pair
 from gate.stats.filling import Fill, checked, fill_scores, is_complete
-from gate.stats.sequential import Look, hybrid_p
+from gate.stats.sequential import Look, hybrid_p, is_futile
 
 STOPPED = "not tested: the run stopped before all cases were asked"
 """Method of a comparison that has no test for a run that stopped early."""
@@ -73,6 +73,27 @@ def allow_for_looks(comparison: Comparison, hypothesis: Hypothesis, pairs: Seque
         or regression <= alpha < cautious[0]
         or noninferior <= alpha < cautious[1],
     )
+
+
+def is_hopeless(hypothesis: Hypothesis, pairs: Sequence[Pair], *, planned: Sequence[Case], rules: int) -> bool:
+    """Whether a failure has become so unlikely that a run which only looks for failures may as well stop.
+
+    Args:
+        hypothesis: What is tested.
+        pairs: The pairs of its suite that were asked so far.
+        planned: All cases of its suite.
+        rules: Rules that can fail the run; the first of Holm's thresholds is alpha over their number.
+
+    Returns:
+        True when it is (see `gate.stats.sequential.is_futile`); False where there is no such test.
+    """
+    if not _has_e_values(hypothesis):
+        return False
+    tag = hypothesis.slice
+    kept = [pair for pair in checked(pairs) if is_complete(pair) and (tag is None or tag in pair.tags)]
+    units = {(case.cluster is None, case.cluster or case.id) for case in planned if tag is None or tag in case.tags}
+    look = _look(kept, np.ones(len(kept), dtype=np.bool_), "leave out")
+    return is_futile(look, total=max(len(units), look.n), margin=hypothesis.fail_margin, alpha=hypothesis.alpha / rules)
 
 
 def _has_e_values(hypothesis: Hypothesis) -> bool:

@@ -13,7 +13,7 @@ version: 1
 base: {model: model}
 candidate: {adapter: adapters/%s}
 generation: {max_new_tokens: 24}
-statistics: {sequential: true, seed: 4}
+statistics: {sequential: true, seed: 4%s}
 suites:
   routing:
     role: task
@@ -27,9 +27,9 @@ suites:
 """
 
 
-def run(gate: Gate, folder: Path, out: Path, adapter: str, rest: str = "") -> Ran:
+def run(gate: Gate, folder: Path, out: Path, adapter: str, rest: str = "", statistics: str = "") -> Ran:
     config = folder / "sequential.yaml"
-    config.write_text(CONFIG % (adapter, rest), encoding="utf-8")
+    config.write_text(CONFIG % (adapter, statistics, rest), encoding="utf-8")
     return gate("run", config, "--output", out, "--quiet")
 
 
@@ -76,3 +76,23 @@ def test_run__a_stopped_run_that_continues_asks_nothing_twice(gate: Gate, quicks
     assert ran.code == 1
     again = (out / "responses.jsonl").read_text("utf-8")
     assert again == whole
+
+
+def test_run__futility_ends_a_run_that_can_hardly_fail(gate: Gate, quickstart: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ran = run(gate, quickstart, out, "careful", statistics=", futility: true")
+    assert ran.code == 0, ran.err
+    found = read_round(out)
+    assert found["verdict"]["outcome"] == "inconclusive"
+    assert 50 <= found["suites"]["facts"]["n"] < 300
+    outcomes = {one["suite"]: one["outcome"] for one in found["findings"]}
+    assert outcomes == {"routing": "pass", "facts": "inconclusive"}
+
+
+def test_check__futility_needs_a_sequential_run(gate: Gate, quickstart: Path) -> None:
+    config = quickstart / "sequential.yaml"
+    text = (CONFIG % ("careful", ", futility: true", "")).replace("sequential: true, ", "")
+    config.write_text(text, encoding="utf-8")
+    ran = gate("check", config)
+    assert ran.code == 3
+    assert "set `sequential: true` as well" in ran.err

@@ -93,7 +93,7 @@ def test_is_decided__only_by_what_later_cases_cannot_undo(findings: tuple[Findin
     assert is_decided(findings) is decided
 
 
-@pytest.mark.parametrize("finding", [PASSED, FAILED, replace(CRITICAL, outcome="fail"), a_finding(outcome="error")])
+@pytest.mark.parametrize("finding", [PASSED, FAILED, replace(OPEN, p_value=0.6), replace(CRITICAL, outcome="fail"), a_finding(outcome="error")])
 def test_reserved__what_is_certain_stands(finding: Finding) -> None:
     assert reserved(finding) is finding
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders import a_hypothesis, a_pair
+from builders import a_case, a_hypothesis, a_pair
 
 from gate.domain import Hypothesis, Pair
 from gate.stats.compare import compare, untested
-from gate.stats.looks import STOPPED, Looks, allow_for_looks
+from gate.stats.looks import STOPPED, Looks, allow_for_looks, is_hopeless
 from gate.stats.sequential import EARLY_SHARE, Look
 
 
@@ -114,3 +114,26 @@ def test_allow_for_looks__only_the_slice_is_looked_at() -> None:
     stage_of = {pair.case: 0 for pair in (*tagged, *others)}
     found = staged(hypothesis, (*tagged, *others), Looks(stage_of=stage_of, finished=False))
     assert found == staged(hypothesis, tagged, Looks(stage_of=stage_of, finished=False))
+
+
+def test_is_hopeless__when_what_is_left_could_hardly_turn_it() -> None:
+    hypothesis = a_hypothesis(margin=0.05, fail_margin=0.05)
+    planned = [a_case(id=str(index)) for index in range(300)]
+    assert is_hopeless(hypothesis, pairs(0, 0, 250), planned=planned, rules=1)
+    assert not is_hopeless(hypothesis, pairs(0, 0, 40), planned=planned, rules=1)
+    assert not is_hopeless(hypothesis, pairs(0, 60, 250), planned=planned, rules=1)
+    assert not is_hopeless(replace(hypothesis, relative=True), pairs(0, 0, 250), planned=planned, rules=1)
+
+
+def test_is_hopeless__more_rules_make_a_failure_less_likely() -> None:
+    hypothesis = a_hypothesis(margin=0.05, fail_margin=0.05)
+    planned = [a_case(id=str(index)) for index in range(300)]
+    found = [is_hopeless(hypothesis, pairs(2, 7, 150), planned=planned, rules=rules) for rules in (1, 10**6)]
+    assert found == [False, True]
+
+
+def test_is_hopeless__a_cluster_is_one_unit() -> None:
+    hypothesis = a_hypothesis(margin=0.05, fail_margin=0.05)
+    planned = [a_case(id=str(index), cluster=str(index // 10)) for index in range(300)]
+    mine = tuple(replace(pair, cluster=str(int(pair.case) // 10)) for pair in pairs(0, 0, 250))
+    assert not is_hopeless(hypothesis, mine, planned=planned, rules=1)
