@@ -10,7 +10,7 @@ from gate import wording
 from gate.config.load import LoadedConfig
 from gate.domain import Round
 from gate.errors import UsageError
-from gate.forecast import DEFAULT_CHURN, Forecast, family_sizes, forecasts, hopeless, measured_in
+from gate.forecast import DEFAULT_CHURN, Forecast, family_sizes, forecasts, measured_in
 from gate.plan import Note, Options, Plan, make_plan
 from gate.rules.amount import parse_share
 from gate.stats.sequential import EARLY_SHARE
@@ -21,9 +21,13 @@ SHOWN_FLIPS = ("5%", "10%", "20%")
 _WIDTH = 100
 _UNLIKELY = 0.5
 """With a smaller chance to pass an unchanged candidate `gate check` says what would help."""
-_HEADINGS = ("suite", "rule", "cases", "flips", "passes unchanged", "proves 4 times in 5", "cases for 80 %")
+_HEADINGS = (
+    ("", "", "", "", "passes", "proves", "cases"),
+    ("suite", "rule", "cases", "flips", "unchanged", "4 times in 5", "for 80 %"),
+)
 _WITHOUT_NUMBERS = ("observed", "length")
-_RIGHT_ALIGNED = {"cases", "flips", "cases for 80 %"}
+_PLACE, _FLIPS, _RIGHT_ALIGNED = slice(0, 3), 3, {2, 3, 6}
+"""Columns of the table: what says where a row belongs, the flips, and those of numbers."""
 
 
 def check(loaded: LoadedConfig) -> str:
@@ -34,14 +38,11 @@ def check(loaded: LoadedConfig) -> str:
     """
     plan = make_plan(loaded, Options())
     expected = forecasts(plan.declared, spent_early=_spent_early(loaded))
-    notes = [*plan.notes, *_unlikely(plan, expected), *_places(loaded)]
+    notes = [*plan.notes, *_unlikely(expected), *_places(loaded)]
     lines = [f"{loaded.path.name}: {wording.count(len(plan.suites), 'suite')}, alpha {plan.alpha:g}", ""]
     lines += _suites(plan)
     lines += ["", *_rules(plan)]
-    lines += [
-        "",
-        f"If {_share(DEFAULT_CHURN)} of the answers flip although nothing got worse (half gains, half losses):",
-    ]
+    lines += ["", f"If {_share(DEFAULT_CHURN)} of the answers flip though nothing got worse (half gains, half losses):"]
     lines += ["", *_table(expected, show_flips=False), *_remarks(plan, expected, loaded)]
     lines += ["", *(f"{note.level}: {note.text}" for note in notes)] if notes else []
     warnings = sum(note.level == "warning" for note in notes)
@@ -79,10 +80,10 @@ def power(
     grouped = [list(dict.fromkeys(group)) for group in zip(*columns, strict=True)]
     everything = [forecast for group in grouped for forecast in group]
     supposed = "" if cases is None else f", if every suite had {wording.count(cases, 'case')}"
-    source = "" if measured is None else " (as measured; ~ where the round does not tell)"
+    source = "" if measured is None else " (as measured; ~: assumed)"
     lines = [
         f"{loaded.path.name}: what the rules can decide, alpha {plan.alpha:g}{supposed}",
-        f"Flips: cases that a model which got no worse answers differently, half gains, half losses{source}.",
+        f"Flips: cases that a model answers differently though it got no worse{source}.",
         "",
         *_table(everything, show_flips=True, mark_assumed=measured is not None),
         *_remarks(plan, everything, loaded),
@@ -101,7 +102,7 @@ def _churns(flips: Sequence[str], *, default: Sequence[str]) -> list[float]:
 
 
 def _suites(plan: Plan) -> list[str]:
-    width = max(len(one.suite.name) for one in plan.suites)
+    width = max((len(one.suite.name) for one in plan.suites), default=0)
     return [
         f"  {one.suite.name:<{width}}  {one.suite.role:<12}  {len(one.suite.cases):>6,} cases  "
         f"{one.scorer.kind if one.scorer else 'not scored'}"
@@ -114,6 +115,7 @@ def _rules(plan: Plan) -> list[str]:
     for one in plan.declared:
         where = one.scope.suite.name if one.scope.suite else "whole run"
         where += f" [{one.rule.slice}]" if one.rule.slice else ""
+        where += f" against {one.rule.against}" if one.rule.against != "base" else ""
         default = " (default)" if one.scope.default else ""
         lines.append(
             f"  {where}: {one.rule.kind}, {one.rule.limit[1]}{default}{'' if one.rule.blocking else ', not blocking'}"
@@ -124,29 +126,24 @@ def _rules(plan: Plan) -> list[str]:
 def _table(expected: Sequence[Forecast], *, show_flips: bool, mark_assumed: bool = False) -> list[str]:
     """One aligned line for each forecast; what would repeat the line above is left out."""
     rows = [_row(one, mark_assumed=mark_assumed) for one in expected if one.subject not in _WITHOUT_NUMBERS]
+    if not rows:
+        return ["  (no rule with a number to forecast)"]
     for row, above in zip(reversed(rows), reversed(rows[:-1]), strict=False):
-        if row[:3] == above[:3]:
-            row[:3] = ["", "", ""]
-    headings = list(_HEADINGS)
-    if not show_flips:
-        place = headings.index("flips")
-        headings, rows = headings[:place] + headings[place + 1 :], [row[:place] + row[place + 1 :] for row in rows]
-    columns = [_column(column) for column in zip(headings, *rows, strict=True)]
+        if row[_PLACE] == above[_PLACE]:
+            row[_PLACE] = ["", "", ""]
+    columns = []
+    for number, cells in enumerate(zip(*_HEADINGS, *rows, strict=True)):
+        width = max(map(len, cells))
+        if show_flips or number != _FLIPS:
+            columns.append([cell.rjust(width) if number in _RIGHT_ALIGNED else cell.ljust(width) for cell in cells])
     return [f"  {'  '.join(cells)}".rstrip() for cells in zip(*columns, strict=True)]
 
 
-def _column(cells: Sequence[str]) -> list[str]:
-    width = max(map(len, cells))
-    return [cell.rjust(width) if cells[0] in _RIGHT_ALIGNED else cell.ljust(width) for cell in cells]
-
-
 def _row(one: Forecast, *, mark_assumed: bool) -> list[str]:
-    needed = "-"
+    needed, clusters = "-", "" if one.clusters is None else " cl."
     if one.cases_needed is not None:
-        needed = f"{one.cases_needed:,}" if one.clusters is None else wording.count(one.cases_needed, "cluster")
-    cases = f"{one.cases:,}" if one.clusters is None else f"{one.cases:,} in {wording.count(one.clusters, 'cluster')}"
-    if one.subject == "net":
-        cases = "-"
+        needed = f"{one.cases_needed:,}{clusters}"
+    cases = "-" if one.subject == "net" else f"{one.units:,}{clusters}"
     flips = "-" if one.churn is None else ("~" if mark_assumed and not one.is_measured else "") + _share(one.churn)
     return [one.place, one.label, cases, flips, one.chance, _proves(one), needed]
 
@@ -181,11 +178,13 @@ def _remarks(plan: Plan, expected: Sequence[Forecast], loaded: LoadedConfig) -> 
     if any(one.as_if_binary for one in expected) or loaded.config.generation.repeats > 1:
         remarks.append("Scores that are parts, averages or F1 are planned for as if each answer were right or wrong.")
     if any(one.clusters is not None for one in expected):
-        remarks.append("Each cluster counts as one case: the cautious end, the truth lies between clusters and cases.")
-    if any(one.is_relative and not one.is_measured for one in expected):
         remarks.append(
-            "Limits in % are taken of a base score of 100 %; of a lower one they are smaller and decide less."
+            "cl.: a cluster counts as one case, near the cautious end; the truth is between clusters and cases."
         )
+    if any(one.is_relative and one.subject == "drop" and not one.is_measured for one in expected):
+        remarks.append("Limits in % are of a base score of 100 %, the best case: of a lower one they are smaller.")
+    if any(one.is_measured for one in expected):
+        remarks.append("A round whose candidate got worse has more flips than an unchanged model would.")
     if any(one.subject == "shift" for one in expected):
         remarks.append("Of a property, flips are inputs on which it changed.")
     silent = list(
@@ -194,14 +193,13 @@ def _remarks(plan: Plan, expected: Sequence[Forecast], loaded: LoadedConfig) -> 
     return ["", *(f"  {remark}" for remark in remarks + silent)] if remarks or silent else []
 
 
-def _unlikely(plan: Plan, expected: Sequence[Forecast]) -> list[Note]:
-    """Rules under which an unchanged candidate would more often than not stay undecided, and that it could pass."""
-    doomed = {text.split(" cannot pass ")[0] for one in plan.declared if (text := hopeless(one)) is not None}
+def _unlikely(expected: Sequence[Forecast]) -> list[Note]:
+    """Rules under which an unchanged candidate would more often than not stay undecided, though it could pass."""
     texts = _grouped(
         (one.place, one.sentence)
         for one in expected
-        if one.passes_unchanged is not None and one.passes_unchanged < _UNLIKELY and not one.by_chance
-        if f"{one.place}: {one.label}" not in doomed
+        if one.passes_unchanged is not None and one.passes_unchanged < _UNLIKELY
+        if not one.by_chance and not one.is_hopeless
     )
     return [Note(level="note", text=text) for text in texts]
 

@@ -6,26 +6,24 @@ Importing this module loads click and nothing heavy; each command imports what i
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import click
 
 from gate import __version__
+from gate.cli_options import answering_options, common_options, config_argument, deciding_options, power_options
 from gate.errors import EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_OPEN, EXIT_REQUEST, GateError
 
 if TYPE_CHECKING:
     from gate.config.load import LoadedConfig
     from gate.domain import Round
 
-_DEFAULT_CONFIG = "gate.yaml"
 _TRACEBACK_VARIABLE = "GATE_TRACEBACK"
 _MAX_WIDTH = 160
 _FILE_WIDTH = 100  # where stdout is no terminal, the same round gives the same bytes everywhere
-
-Command = TypeVar("Command", bound=Callable[..., object])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -44,46 +42,11 @@ def cli() -> None:
     """
 
 
-def _config_argument(command: Command) -> Command:
-    return click.argument("config", default=_DEFAULT_CONFIG, type=click.Path(path_type=Path))(command)
-
-
-def _common_options(command: Command) -> Command:
-    for option in reversed((
-        click.option("--output", type=click.Path(path_type=Path), default=Path("gate-out"), show_default=True,
-                     help="Folder for everything that the run leaves."),
-        click.option("--suite", "suites", multiple=True, metavar="NAME", help="Only this suite; repeatable."),
-        click.option("--quiet", is_flag=True, help="No progress on stderr."),
-    )):  # fmt: skip
-        command = option(command)
-    return command
-
-
-def _deciding_options(command: Command) -> Command:
-    for option in reversed((
-        click.option("--fail-on", type=click.Choice(["regression", "inconclusive", "never"]),
-                     help="Which verdicts close the gate; overrides the configuration."),
-        click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed; overrides the configuration."),
-    )):  # fmt: skip
-        command = option(command)
-    return command
-
-
-def _answering_options(command: Command) -> Command:
-    for option in reversed((
-        click.option("--adapter", type=click.Path(path_type=Path),
-                     help="Judge this adapter instead of candidate.adapter; relative to the current directory."),
-        click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N cases of each suite."),
-    )):  # fmt: skip
-        command = option(command)
-    return command
-
-
 @cli.command("run")
-@_config_argument
-@_common_options
-@_deciding_options
-@_answering_options
+@config_argument
+@common_options
+@deciding_options
+@answering_options
 def run_command(
     config: Path,
     output: Path,
@@ -110,9 +73,9 @@ def run_command(
 
 
 @cli.command("answer")
-@_config_argument
-@_common_options
-@_answering_options
+@config_argument
+@common_options
+@answering_options
 def answer_command(
     config: Path, output: Path, suites: tuple[str, ...], quiet: bool, adapter: Path | None, limit: int | None
 ) -> int:
@@ -129,9 +92,9 @@ def answer_command(
 
 
 @cli.command("compare")
-@_config_argument
-@_common_options
-@_deciding_options
+@config_argument
+@common_options
+@deciding_options
 @click.option(
     "--responses",
     multiple=True,
@@ -171,7 +134,7 @@ def compare_command(
 
 
 @cli.command("check")
-@_config_argument
+@config_argument
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of gate.yaml and nothing else.")
 def check_command(config: Path, schema: bool) -> int:
     """Check everything that can be known without a model: configuration, cases, rules, sizes.
@@ -192,22 +155,8 @@ def check_command(config: Path, schema: bool) -> int:
 
 
 @cli.command("power")
-@_config_argument
-@click.option(
-    "--flips",
-    multiple=True,
-    metavar="SHARE",
-    help="Share of cases that an unchanged model answers differently, half of them worse, for example 10%. Repeatable. "
-    "Default: 5%, 10% and 20%.",
-)
-@click.option(
-    "--round",
-    "round_file",
-    type=click.Path(path_type=Path),
-    metavar="ROUND.json",
-    help="Take the flips of each suite from a finished round instead.",
-)
-@click.option("--cases", type=click.IntRange(1, 10_000_000), metavar="N", help="What if every suite had N cases.")
+@config_argument
+@power_options
 def power_command(config: Path, flips: tuple[str, ...], round_file: Path | None, cases: int | None) -> int:
     """Say what the rules can decide: before anything is run, and without a model.
 

@@ -125,7 +125,7 @@ def make_plan(
         arms=everyone,
         suites=suites,
         declared=declared,
-        notes=tuple(_notes(suites, declared)),
+        notes=(*_notes(chosen, suites, declared), *(_recorded_notes(chosen) if recorded is None else ())),
         alpha=config.statistics.alpha,
         seed=config.statistics.seed if options.seed is None else options.seed,
         fail_on=options.fail_on or config.fail_on,
@@ -238,9 +238,20 @@ def _refuse_impossible(loaded: LoadedConfig, declared: Sequence[Declared]) -> No
         raise ConfigError("\n".join(lines))
 
 
-def _notes(suites: Sequence[PlannedSuite], declared: Sequence[Declared]) -> list[Note]:
+def _recorded_notes(suites: Mapping[str, SuiteConfig]) -> list[Note]:
+    """Suites whose cases are not known before there are answers."""
+    return [
+        Note(level="note", text=f"{name}: its cases come with the recorded answers; see gate compare.")
+        for name, suite in suites.items()
+        if suite.cases is None
+    ]
+
+
+def _notes(
+    chosen: Mapping[str, SuiteConfig], suites: Sequence[PlannedSuite], declared: Sequence[Declared]
+) -> list[Note]:
     notes = []
-    roles = {planned.suite.role for planned in suites}
+    roles = {suite.role for suite in chosen.values()}
     if "regression" not in roles:
         text = "No regression suite: whatever the task gains, the verdict cannot be `pass`, nothing protects the rest."
         notes.append(Note(level="warning", text=text))

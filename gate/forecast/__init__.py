@@ -2,7 +2,8 @@
 
 An assumed share of flips (`churn`) stands for how differently an equally good candidate answers: half of the flips
 are gains, half losses. Every suite is planned for as if its answers were right or wrong and every case independent;
-of clusters each counts as one case, which is the cautious end: the truth lies between the clusters and the cases.
+of clusters each counts as one case, which is near the cautious end: the truth lies between clusters and cases. (The
+tests of clusters and of partial scores pass a few per cent less often than the exact test that is planned with.)
 
 This room knows rules and rates; it reads no file and lays out no table.
 """

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gate.domain import CORPUS_METRICS, Hypothesis
-from gate.forecast.places import Evidence, label
+from gate.forecast.places import Evidence, fewest_units, label
 from gate.forecast.value import Forecast, Measured, MeasuredSuites
 from gate.rules import MaxDrop
 from gate.rules.decide import Declared
@@ -22,6 +22,7 @@ from gate.stats.chances import (
     chance_to_pass,
     share_that_fails,
     share_that_passes,
+    smallest_proven_drop,
 )
 from gate.stats.clustered import MIN_CLUSTERS
 from gate.stats.planning import (
@@ -123,12 +124,7 @@ class _Question:
                 result = plain if asked.metric == "length" else self._shift(plain)
             case _:
                 result = self._drop(plain) if asked.margin > 0 else self._gain(plain)
-        if evidence.clusters is None or result.passes_unchanged is None:
-            return result
-        needed = None if result.cases_needed is None else evidence.at_least(result.cases_needed)
-        if evidence.clusters >= MIN_CLUSTERS:
-            return replace(result, cases_needed=needed)
-        return replace(result, passes_unchanged=0.0, by_chance=False, passes_at=None, cases_needed=needed)
+        return result if evidence.clusters is None else self._of_clusters(result)
 
     @property
     def evidence(self) -> Evidence:
@@ -156,8 +152,22 @@ class _Question:
             clusters=evidence.clusters,
             is_relative=asked.relative,
             as_if_binary=as_if_binary,
+            fewest=None if (fewest := fewest_units(asked)) is None else evidence.at_least(fewest),
             must_prove=rule.must_prove,
         )
+
+    def _of_clusters(self, result: Forecast) -> Forecast:
+        """What is different where clusters are counted: there is a least number of them, and luck is no plan."""
+        few, needed = result.units < MIN_CLUSTERS, result.cases_needed
+        if needed is not None:
+            result = replace(result, cases_needed=max(needed, MIN_CLUSTERS))
+        if few and result.subject != "length":
+            return replace(result, passes_unchanged=0.0, by_chance=False, is_exact=True, passes_at=None)
+        if result.is_hopeless and result.passes_unchanged is not None:
+            # Too few to pass without a single flip. As many independent cases may still pass by a lucky gain, but
+            # the means of whole clusters hardly vary so much: the cautious end is that they never do.
+            return replace(result, passes_unchanged=0.0)
+        return result
 
     def _with_flips(self, plain: Forecast) -> Forecast:
         measured = self.given is not None and self.hypothesis.measure != "shift"
@@ -180,11 +190,15 @@ class _Question:
         rule = self.declared.rule
         if isinstance(rule, MaxDrop) and rule.fail_null == "zero" and fails is not None:
             # It must also be over the limit as observed, which is no test but must happen as often.
-            over = self._detectable(units, margin, _EVEN)
+            over = smallest_detectable_drop(units, self.flips, margin=margin, alpha=_EVEN)
             fails = None if over is None else max(fails, over)
         if isinstance(rule, MaxDrop) and rule.fail_null == "any":
             # A small drop can be proven and yet be within the limit: then failing goes first.
-            passes = min(passes, 1 - self.failing_alpha)
+            by_mistake = self.failing_alpha
+            if units <= EXACT_CHANCE_MAX_N:
+                # Proving a drop of an unchanged model is as likely as proving a gain.
+                by_mistake = chance_to_pass(units, churn=self.flips, margin=0.0, alpha=self.failing_alpha)
+            passes = min(passes, 1 - by_mistake)
         return replace(
             self._with_flips(plain),
             base_score=score,
@@ -202,7 +216,6 @@ class _Question:
             by_chance=True,
             # A gain is a drop of the other arm.
             passes_at=self._detectable(units, -asked.margin, asked.alpha),
-            fails_at=self._detectable(units, asked.fail_margin, self.failing_alpha),
         )
 
     def _score(self, plain: Forecast) -> Forecast:
@@ -238,11 +251,10 @@ class _Question:
         asked, units, churn = self.hypothesis, plain.units, self.flips
         passes, needed = 0.0, None
         if asked.margin > 0:
+            passes = _chance(units, churn=churn, margin=asked.margin, alpha=asked.alpha, both_directions=True)
             # Both directions must be ruled out; half of what may go wrong is left to each.
-            one_side = _chance(units, churn=churn, margin=asked.margin, alpha=asked.alpha)
-            passes = max(0.0, 2 * one_side - 1)
-            both = 1 - (1 - DEFAULT_POWER) / 2
-            needed = cases_for_power(churn=churn, margin=asked.margin, alpha=asked.alpha, power=both)
+            each = 1 - (1 - DEFAULT_POWER) / 2
+            needed = cases_for_power(churn=churn, margin=asked.margin, alpha=asked.alpha, power=each)
         width = 2 * asked.margin * math.sqrt(units / churn) if churn else math.inf
         level = level_of_each_end(self.failing_alpha, width)
         return replace(
@@ -254,11 +266,15 @@ class _Question:
         )
 
     def _detectable(self, units: int, margin: float, alpha: float) -> float | None:
+        """Smallest drop that is proven to exceed the margin, or gain that exceeds it."""
+        if units <= EXACT_CHANCE_MAX_N:
+            return smallest_proven_drop(units, churn=self.flips, margin=margin, alpha=alpha)
         return smallest_detectable_drop(units, self.flips, margin=margin, alpha=alpha)
 
 
-def _chance(units: int, *, churn: float, margin: float, alpha: float) -> float:
+def _chance(units: int, *, churn: float, margin: float, alpha: float, both_directions: bool = False) -> float:
     """Chance that an unchanged candidate passes: exact for few cases, where the approximation is too kind."""
     if units <= EXACT_CHANCE_MAX_N:
-        return chance_to_pass(units, churn=churn, margin=margin, alpha=alpha)
-    return chance_to_decide(units, churn=churn, margin=margin, alpha=alpha)
+        return chance_to_pass(units, churn=churn, margin=margin, alpha=alpha, both_directions=both_directions)
+    chance = chance_to_decide(units, churn=churn, margin=margin, alpha=alpha)
+    return max(0.0, 2 * chance - 1) if both_directions else chance

@@ -54,7 +54,7 @@ def label(rule: Rule) -> str:
     """Name a rule with its limit."""
     match rule:
         case MaxDrop():
-            named = f"max_drop of {rule.drop}"
+            named = f"max_drop of {rule.drop}" + ("" if rule.fail_null == "margin" else f" ({rule.fail_null})")
         case MinGain():
             named = f"min_gain of {rule.gain}"
         case MinScore():
@@ -75,19 +75,38 @@ def hopeless(one: Declared) -> str | None:
         name = one.scope.suite.name
         return f"{name}: max_drop of 0 pp can pass only on a proven gain; an unchanged model stays inconclusive."
     for hypothesis in rule.declare(one.scope):
-        evidence, fewest = Evidence.of(hypothesis, one.scope), _fewest_units(hypothesis)
+        if _is_out_of_reach(hypothesis):
+            return (
+                f"{_where(hypothesis)}: {label(rule)} can never pass: no number of cases proves that nothing is amiss."
+            )
+        evidence, fewest = Evidence.of(hypothesis, one.scope), fewest_units(hypothesis)
         if fewest is None or evidence.cases == 0 or evidence.units >= (needed := evidence.at_least(fewest)):
             continue
-        where = f"{hypothesis.suite} [{hypothesis.slice}]" if hypothesis.slice else hypothesis.suite
         best = "every answer is right" if hypothesis.measure == "score" else "no answer changes"
         counted, unit = wording.count(evidence.cases, "case"), ""
         if evidence.clusters is not None:
             counted, unit = f"{counted} in {wording.count(evidence.clusters, 'cluster')}", " clusters"
-        return f"{where}: {label(rule)} cannot pass on {counted}, even if {best}; at least {needed}{unit} are needed."
+        where = f"{_where(hypothesis)}: {label(rule)}"
+        return f"{where} cannot pass on {counted}, even if {best}; at least {needed}{unit} are needed."
     return None
 
 
-def _fewest_units(hypothesis: Hypothesis) -> int | None:
+def _where(hypothesis: Hypothesis) -> str:
+    return f"{hypothesis.suite} [{hypothesis.slice}]" if hypothesis.slice else hypothesis.suite
+
+
+def _is_out_of_reach(hypothesis: Hypothesis) -> bool:
+    """Whether passing would take a proof that all answers are right, or that not one changed."""
+    match hypothesis.measure:
+        case "score":
+            return hypothesis.score is not None and hypothesis.score >= 1
+        case "flips" | "shift":
+            return hypothesis.margin <= 0
+        case _:
+            return False
+
+
+def fewest_units(hypothesis: Hypothesis) -> int | None:
     """Units with which the best candidate there could be passes; None where that is no question of their number."""
     match hypothesis.measure:
         case "delta" if hypothesis.margin > 0:

@@ -71,20 +71,22 @@ class Forecast:
     by_chance: bool = False
     """The rule demands a proven gain: `passes_unchanged` is its error rate, an upper bound."""
     is_exact: bool = False
-    """Whether `passes_unchanged` is the chance of the run's own test, right to the last per cent."""
+    """Whether chance and size are those of the run's own test, right to the last digit shown."""
     is_relative: bool = False
     """The limit is a share of the reference arm's score."""
     as_if_binary: bool = False
     """The scores are not right or wrong, or the metric is no mean: the run will use another test."""
     fails_at: float | None = None
-    """What fails with 80 % probability: the drop, the shift, the share that breaks, the score; negative for a gain
-    that is too small. None when not even the largest would, or it cannot be said."""
+    """What fails with 80 % probability: the drop, the shift, the share that breaks, the score. None when not even the
+    largest would, or it cannot be said."""
     passes_at: float | None = None
     """The gain or the score with which a candidate passes with 80 % probability; None where none would, or none is
     demanded."""
     cases_needed: int | None = None
     """Cases (clusters, where they are counted) with which an unchanged candidate would pass with 80 % probability,
     about; None where no number would do or it cannot be said."""
+    fewest: int | None = None
+    """Units with which the best candidate there could be would pass; None where that is no question of numbers."""
     must_prove: bool = False
     """What does not pass fails."""
 
@@ -97,6 +99,11 @@ class Forecast:
     def place(self) -> str:
         """Where the rule stands, for people."""
         return (self.suite or "whole run") + (f" [{self.slice}]" if self.slice else "")
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether not even a candidate without a single flip passes."""
+        return self.fewest is not None and self.units < self.fewest
 
     @property
     def is_unlikely(self) -> bool:
@@ -132,7 +139,7 @@ def _sentence(forecast: Forecast) -> str:
         case "gain":
             proves = "passes no gain four times in five, however large"
             if forecast.passes_at is not None:
-                proves = f"passes a gain of {_points(forecast.passes_at)} four times in five"
+                proves = f"passes a gain of {_points(forecast.passes_at, forecast)} four times in five"
             proves += f"; {_by_chance(forecast)}"
         case "score":
             proves = _score(forecast)
@@ -156,7 +163,7 @@ def _proves(forecast: Forecast) -> str:
         return f"{'does not fail' if size is None else 'fails'} four times in five {broken}"
     if size is None:
         return f"proves no {forecast.subject} four times in five, however large"
-    return f"proves a {forecast.subject} of {_points(size)} four times in five"
+    return f"proves a {forecast.subject} of {_points(size, forecast)} four times in five"
 
 
 def _given(forecast: Forecast) -> str:
@@ -179,7 +186,8 @@ def _more(forecast: Forecast) -> str:
     if not forecast.is_unlikely:
         return ""
     if needed is None:
-        return "; no number of cases would do, as half the flips alone break more than is tolerated"
+        why = ", as half the flips alone break more than is tolerated" if forecast.subject == "flips" else ""
+        return f"; no number of cases would do{why}"
     if needed <= forecast.units:
         return ""
     units = "case" if forecast.clusters is None else "cluster"
@@ -198,8 +206,8 @@ def _score(forecast: Forecast) -> str:
     return text
 
 
-def _points(value: float) -> str:
-    return f"{100 * value:.1f} pp"
+def _points(value: float, forecast: Forecast) -> str:
+    return f"{'' if forecast.is_exact else 'about '}{100 * value:.1f} pp"
 
 
 def _share(value: float) -> str:

@@ -16,13 +16,12 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
 from gate.stats import binary
 from gate.stats.bounded import gaffke
 from gate.stats.clustered import Clustered, ClusterSums, cr2
-from gate.stats.planning import DEFAULT_POWER, smallest_detectable_drop
+from gate.stats.planning import DEFAULT_POWER, level_of_each_end, smallest_detectable_drop
 from gate.stats.procedures import BoundedValues, ClusteredValues, Procedure
 from gate.stats.rejection_region import UNSUMMED_MASS, Region, rate_grid, supremum
 
@@ -92,7 +91,7 @@ class BinaryShift:
     def detectable_drop(self, margin: float, alpha: float) -> float | None:
         """Shift in either direction, from the observed share of changed inputs, moved a little towards one half."""
         psi = (self.gains + self.losses + 1) / (self.n + 2)
-        level = _level_of_each_end(alpha, 2 * _checked(margin) / math.sqrt(psi / self.n))
+        level = level_of_each_end(alpha, 2 * _checked(margin) / math.sqrt(psi / self.n))
         return smallest_detectable_drop(self.n, psi, margin=margin, alpha=level)
 
 
@@ -191,7 +190,7 @@ class RatioShift:
         low, high = _log_band(margin)
         if (fit := self._fit) is None:
             return None
-        level = _level_of_each_end(alpha, (high - low) / fit[0])
+        level = level_of_each_end(alpha, (high - low) / fit[0])
         log_ratio = high + (float(stdtrit(fit[1], DEFAULT_POWER)) - float(stdtrit(fit[1], level))) * fit[0]
         return math.expm1(log_ratio) if log_ratio <= _LARGEST_LOG else None
 
@@ -272,11 +271,6 @@ class _BothTails(Region):
         """Probability of both tails at the upper end, where P(gain) = P(loss) + delta0; overlaps count twice."""
         mirrored = Region(n=self.n, delta0=-self.delta0, boundary=self.boundary, log_choose=self.log_choose)
         return super().probability(rates) + mirrored.probability(rates + self.delta0)
-
-
-def _level_of_each_end(alpha: float, width: float) -> float:
-    """One-sided level at the nearer end of a band, `width` standard errors wide, that leaves alpha for both ends."""
-    return float(brentq(lambda a: a + float(ndtr(ndtri(a) - width)) - alpha, alpha * 0.499, alpha))
 
 
 def _log_band(margin: float) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from gate.stats.planning import (
     cases_to_pass_unchanged,
     chance_to_decide,
     detectable_drop_from_error,
+    level_of_each_end,
     smallest_detectable_drop,
 )
 
@@ -87,3 +88,19 @@ def test_detectable_drop_from_error__quantiles_times_error() -> None:
     assert detectable_drop_from_error(0.03, margin=0.02, alpha=0.05) == pytest.approx(expected)
     assert detectable_drop_from_error(0.0, margin=0.02, alpha=0.05) is None
     assert detectable_drop_from_error(0.6, margin=0.02, alpha=0.05) is None
+
+
+@pytest.mark.parametrize(("width", "expected"), [(0.0, 0.025), (50.0, 0.05)])
+def test_level_of_each_end__half_at_a_point_and_all_in_a_wide_band(width: float, expected: float) -> None:
+    assert level_of_each_end(0.05, width) == pytest.approx(expected)
+
+
+def test_level_of_each_end__both_ends_together_have_alpha() -> None:
+    level = level_of_each_end(0.05, 0.7)
+    assert level + norm.cdf(norm.ppf(level) - 0.7) == pytest.approx(0.05)
+
+
+# n for an 80 % chance to fail at 10 % churn: a drop of 5 pp takes 369 cases at margin 0 and 1,007 at 2 pp.
+@pytest.mark.parametrize(("n", "margin"), [(369, 0.0), (1_007, 0.02)])
+def test_smallest_detectable_drop__inverts_the_table_of_sizes(n: int, margin: float) -> None:
+    assert smallest_detectable_drop(n, 0.1, margin=margin, alpha=0.05) == pytest.approx(0.05, abs=2e-4)
