@@ -53,7 +53,7 @@ def ready_arms(
         folders = {"candidate": (name, read_adapter(options.adapter or loaded.resolve(name)))}
         if config.incumbent is not None:
             folders["incumbent"] = _incumbent(loaded, config.incumbent, Path(temporary))
-        prompt = ready_prompt(loaded, [one.suite for one in plan.suites], seed=plan.seed)
+        prompt = ready_prompt(loaded, seed=plan.seed)
         questions = _questions(loaded, plan, schedule)
         generation = config.generation
         request = Request(

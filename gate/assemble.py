@@ -113,8 +113,7 @@ def property_pairs(suite: Suite, scored: Scored, measure: Property, against: Arm
         {case.id: tuple(scored.answers_to(suite.name, case.id, arm)) for case in suite.cases}
         for arm in ("candidate", against)
     )
-    everything = [answer for side in (ours, theirs) for answers in side.values() for answer in answers]
-    in_tokens = all(answer.tokens is not None for answer in everything if answer.finish != "error")
+    in_tokens = length_unit(suite, scored, against) == "tokens"
 
     def value(answers: Sequence[Response]) -> float | None:
         if measure == "format" or any(answer.finish == "error" for answer in answers):
@@ -150,6 +149,18 @@ def _refuse_unfit_scores(suites: Sequence[PlannedSuite], answers: Mapping[Key, R
             given = (one.scores for one in answers.values() if one.suite == name and one.finish != "error")
             if (objection := planned.scorer.objection(given)) is not None:
                 raise RecordsError(f"suites.{name}: {objection}")
+
+
+def length_unit(suite: Suite, scored: Scored, against: ArmName) -> Literal["tokens", "characters"]:
+    """What the lengths of two arms' answers are counted in: tokens, unless those of any answer are not known."""
+    answers = (
+        answer
+        for case in suite.cases
+        for arm in ("candidate", against)
+        for answer in scored.answers_to(suite.name, case.id, arm)
+    )
+    known = all(answer.tokens is not None for answer in answers if answer.finish != "error")
+    return "tokens" if known else "characters"
 
 
 def _count_repeats(

@@ -4,14 +4,18 @@ Everything here shows without a model. The numbers are made in `gate.forecast`.
 """
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import wrap
 
 from gate import wording
+from gate.adapters.commit import adapter_at
 from gate.config.load import LoadedConfig
 from gate.domain import Round
 from gate.errors import UsageError
 from gate.forecast import DEFAULT_CHURN, Forecast, family_sizes, forecasts, measured_in
 from gate.plan import Note, Options, Plan, make_plan
+from gate.prompted import ready_prompt
 from gate.rules.amount import parse_share
 from gate.stats.sequential import EARLY_SHARE
 
@@ -38,7 +42,7 @@ def check(loaded: LoadedConfig) -> str:
     """
     plan = make_plan(loaded, Options())
     expected = forecasts(plan.declared, spent_early=_spent_early(loaded))
-    notes = [*plan.notes, *_unlikely(expected), *_places(loaded)]
+    notes = [*plan.notes, *_unlikely(expected), *_places(loaded), *_other_arms(loaded, plan)]
     lines = [f"{loaded.path.name}: {wording.count(len(plan.suites), 'suite')}, alpha {plan.alpha:g}", ""]
     lines += _suites(plan)
     lines += ["", *_rules(plan)]
@@ -218,6 +222,20 @@ def _spent_early(loaded: LoadedConfig) -> float:
 
 def _share(churn: float) -> str:
     return f"{round(100 * churn, 1):g} %"
+
+
+def _other_arms(loaded: LoadedConfig, plan: Plan) -> list[Note]:
+    """Read what the further arms are made of, as far as that needs no model."""
+    notes = []
+    prompt, incumbent = ready_prompt(loaded, seed=plan.seed), loaded.config.incumbent
+    if prompt is not None and prompt.note is not None:
+        notes.append(Note(level="warning", text=prompt.note))
+    if incumbent is not None and incumbent.ref is not None:
+        with TemporaryDirectory(prefix="gate-") as temporary:
+            adapter_at(loaded.folder, incumbent.adapter, incumbent.ref, into=Path(temporary))
+    elif incumbent is not None and not loaded.resolve(incumbent.adapter).is_dir():
+        notes.append(Note(level="note", text=f"incumbent.adapter: {incumbent.adapter} is not here (yet)."))
+    return notes
 
 
 def _places(loaded: LoadedConfig) -> list[Note]:

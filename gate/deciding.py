@@ -90,6 +90,7 @@ def is_futile_run(plan: Plan, so_far: Decided) -> bool:
         hypotheses = one.rule.declare(one.scope)
         return is_passed(finding) or (
             bool(hypotheses)
+            and not one.rule.must_prove  # then even the lack of proof is a failure
             and all(
                 is_hopeless(
                     hypothesis,

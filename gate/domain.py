@@ -47,7 +47,6 @@ Reason = Literal[
     "no_gain_shown",
     "prompt_is_enough",
     "stopped_early",
-    "no_regression_suite",
 ]
 """Machine-readable cause of a finding that is not a plain pass or fail."""
 
@@ -224,7 +223,7 @@ class Comparison:
     arm: ArmName
     against: ArmName | None
     n: int
-    """Independent units used: complete pairs, or clusters' cases."""
+    """Complete pairs used; where they form clusters, those are what is independent."""
     clusters: int | None
     """Number of clusters when cases are clustered, else None."""
     dropped: int
@@ -317,6 +316,10 @@ class Finding:
     """Holm-adjusted p of the failure; None for observed rules."""
     advice: tuple[str, ...] = ()
     """What a practitioner would check next, most likely cause first."""
+    final: bool = False
+    """No further case would change it, up to the error rate: it is proven, or cannot be undone."""
+    guards: bool = False
+    """The rule protects the whole suite against a loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,7 +346,7 @@ class SuiteSummary:
     truncated: Mapping[str, int] = field(default_factory=dict)
     """Arm -> answers cut by the token limit."""
     errors: Mapping[str, int] = field(default_factory=dict)
-    """Arm -> cases without an answer or without a score."""
+    """Arm -> answers that failed or could not be scored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,10 +17,12 @@ from gate import __version__, wording
 from gate.arms import ready_arms, refuse_unanswerable
 from gate.assemble import Scored
 from gate.config.load import LoadedConfig
+from gate.data.digest import asked_digest
 from gate.deciding import decide_run, is_futile_run
 from gate.domain import Arm, ArmName, Response, Round
 from gate.engine.answering import Progress, answer_all, signature, whole_batches
 from gate.engine.base_model import find_base
+from gate.errors import RecordsError
 from gate.plan import ARM_ORDER, Options, Plan, make_plan
 from gate.recorded import ReadAs, read_recorded
 from gate.report import dump, markdown
@@ -87,6 +89,8 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             warnings=(*ready.warnings, *session.warnings),
             timings=watch.seconds,
             limit=options.limit,
+            asked={one.suite.name: asked_digest(one.suite.cases) for one in plan.suites},
+            generation=_short_digest(config.generation.model_dump(mode="json")),
             schedule=stages,
         )
         answers = list(whole_batches(session, folder.earlier_answers(manifest.signature)))
@@ -94,16 +98,16 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
         folder.write_manifest(manifest)
         with watch.stage("answer"), folder.recorder(answers) as record:
             done = frozenset((one.suite, one.case, one.arm, one.repeat) for one in answers)
-            asked = []
+            so_far: Schedule | None = stages
 
             def decided(stage: int) -> bool:
-                asked.append(stage)
-                return stages is not None and _is_decided(loaded, plan, answers, replace(stages, asked=len(asked)))
+                nonlocal so_far
+                so_far = so_far and replace(so_far, asked=stage + 1)
+                return so_far is not None and _is_decided(loaded, plan, answers, so_far)
 
             answer_all(session, done=done, record=record, progress=display, decided=decided)
-    done_stages = None if stages is None else replace(stages, asked=len(asked))
     folder.write_responses(_in_order(plan, answers), {})
-    folder.write_manifest(replace(manifest, timings=watch.seconds, schedule=done_stages))
+    folder.write_manifest(replace(manifest, timings=watch.seconds, schedule=so_far))
 
 
 def _is_decided(loaded: LoadedConfig, plan: Plan, answers: Sequence[Response], so_far: Schedule) -> bool:
@@ -147,9 +151,12 @@ def compare(
         )
         options = replace(options, limit=options.limit or recorded.limit)
         whole = plan = make_plan(loaded, options, arms=arms, recorded=recorded.cases)
-        decided = decide_run(
-            plan, recorded.responses, strip=config.generation.strip_thinking, schedule=recorded.schedule
-        )
+        _refuse_changed(plan, recorded.asked)
+        stages = recorded.schedule
+        if stages is None and config.statistics.sequential:
+            # Nothing says that nobody looked, so the looks are paid for.
+            stages = schedule(plan).complete
+        decided = decide_run(plan, recorded.responses, strip=config.generation.strip_thinking, schedule=stages)
         plan, scored, findings = decided.plan, decided.scored, decided.findings
         roles = {one.suite.name: one.suite.role for one in plan.suites}
         verdict = conclude(findings, decided.comparisons, roles=roles, fail_on=plan.fail_on)
@@ -178,6 +185,16 @@ def compare(
     )
     _record(folder, plan, scored, result)
     return result
+
+
+def _refuse_changed(plan: Plan, asked: Mapping[str, str]) -> None:
+    for one in plan.suites:
+        name = one.suite.name
+        if name in asked and asked_digest(one.suite.cases) != asked[name]:
+            raise RecordsError(
+                f"{name}: its cases ask something else than when they were answered",
+                fix="Answer the suite again (references and tags may be changed afterwards, questions may not).",
+            )
 
 
 def _stopped(stages: Schedule | None, whole: Plan, asked: Plan) -> tuple[str, ...]:
@@ -226,6 +243,7 @@ def _round_signature(
         "dtype": environment.get("dtype", "unknown"),
         "alpha": f"{plan.alpha:g}",
         "seed": str(plan.seed),
+        **({"sequential": "yes"} if config.statistics.sequential else {}),
     }
     return "|".join(["v1", *(f"{key}:{value}" for key, value in parts.items())])
 

@@ -118,7 +118,7 @@ def make_plan(
     chosen = {name: suite for name, suite in config.suites.items() if not options.suites or name in options.suites}
     suites = _load_suites(loaded, chosen, options.limit, recorded)
     everyone = tuple(arm for arm in ARM_ORDER if arm in config.arms or arm in arms)
-    left_out = options.partial or len(suites) < len(chosen)
+    left_out = options.limit is not None or len(suites) < len(config.suites)
     declared = _declare_rules(loaded, suites, arms=everyone, partial=left_out)
     _refuse_impossible(loaded, declared)
     return Plan(
@@ -172,7 +172,10 @@ def _declare_rules(
             declared.append(Declared(rule=rule, scope=scope))
     whole = Scope(suite=None, suites=facts, arms=present, alpha=alpha)
     declared += [Declared(rule=rule, scope=whole) for rule in config.rules]
-    return tuple(one for one in declared if not partial or one.rule.problem(one.scope) is None)
+    absent = {one.rule.against for one in declared} - present
+    return tuple(
+        one for one in declared if not partial or one.rule.against in absent or one.rule.problem(one.scope) is None
+    )
 
 
 def _load_suites(
@@ -255,11 +258,25 @@ def _notes(
     if "regression" not in roles:
         text = "No regression suite: whatever the task gains, the verdict cannot be `pass`, nothing protects the rest."
         notes.append(Note(level="warning", text=text))
+    unguarded = [
+        name
+        for name, suite in chosen.items()
+        if suite.role == "regression"
+        and not any(one.rule.guards and one.rule.blocking and one.rule.slice is None and _is_under(one, name)
+                    for one in declared)
+    ]  # fmt: skip
+    if unguarded and any(planned.suite.name in unguarded for planned in suites):
+        text = f"No blocking rule guards {wording.listing(unguarded)} as a whole: whatever is lost there, it can pass."
+        notes.append(Note(level="warning", text=text))
     if "task" not in roles:
         notes.append(Note(level="note", text="No task suite: regressions are checked, a gain is not."))
     texts = [*(_size_note(planned) for planned in suites), *(hopeless(one) for one in declared)]
     notes += [Note(level="warning", text=text) for text in texts if text is not None]
     return notes
+
+
+def _is_under(one: Declared, suite: str) -> bool:
+    return one.scope.suite is not None and one.scope.suite.name == suite
 
 
 def _size_note(planned: PlannedSuite) -> str | None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from gate import wording
 from gate.config.load import LoadedConfig
+from gate.data import load_cases
 from gate.data.lines import decode, read_bytes
 from gate.data.shots import Shots, choose_shots, with_prompt
 from gate.data.training import load_training
-from gate.domain import Message, Suite
+from gate.domain import Message
 from gate.errors import ConfigError
 
 _LARGEST_PROMPT_MIB = 1
@@ -45,12 +46,11 @@ class ReadyPrompt:
         return with_prompt(messages, system=self.system, shots=self.shots.examples)
 
 
-def ready_prompt(loaded: LoadedConfig, suites: Sequence[Suite], *, seed: int) -> ReadyPrompt | None:
+def ready_prompt(loaded: LoadedConfig, *, seed: int) -> ReadyPrompt | None:
     """Read the prompt and draw the examples; None if no prompted arm is configured.
 
     Args:
         loaded: The configuration.
-        suites: The suites of the run, whose questions are never examples.
         seed: Seed of the draw.
 
     Raises:
@@ -78,6 +78,11 @@ def ready_prompt(loaded: LoadedConfig, suites: Sequence[Suite], *, seed: int) ->
                     fix="Draw the examples from training data: an arm must not be shown the answers it is asked for.",
                 )
         rows = load_training(source, label=f"prompted.shots: {prompted.shots}")
-        cases = {suite.name: suite.cases for suite in suites}
+        # All cases of all suites, whatever part of them is asked today.
+        cases = {
+            name: load_cases(loaded.resolve(suite.cases), label=suite.cases)
+            for name, suite in loaded.config.suites.items()
+            if suite.cases is not None
+        }
         shots = choose_shots(rows, count=prompted.num_shots, seed=seed, suites=cases)
     return ReadyPrompt(system=system, shots=shots)

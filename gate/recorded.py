@@ -33,6 +33,8 @@ class Recorded:
     arms: Mapping[ArmName, Arm]
     cases: Mapping[str, tuple[Case, ...]]
     """Suite -> the cases that came with the answers."""
+    asked: Mapping[str, str]
+    """Suite -> digest of what was asked, where that is known."""
     environment: Mapping[str, str]
     warnings: tuple[str, ...]
     timings: Mapping[str, float]
@@ -61,44 +63,92 @@ def read_recorded(
     Raises:
         RecordsError: If a file cannot be read, or the arms were not asked the same in the same way.
     """
-    responses: list[Response] = []
+    gathered = {
+        arm: _gather(arm, files.get(arm, (folder.path / RESPONSES,)), suites=suites, read_as=read_as) for arm in arms
+    }
+    _refuse_mixed(gathered)
+    _refuse_different({arm: one.imported for arm, one in gathered.items()})
+    manifests = [one.manifest for one in gathered.values() if one.manifest is not None]
+    _refuse_unlike(manifests)
     cases: dict[str, tuple[Case, ...]] = {}
-    made: dict[ArmName, Arm] = {}
-    manifests: list[Manifest] = []
-    imported: dict[ArmName, dict[str, ImportedSuite]] = {}
-    for arm in arms:
-        paths = files.get(arm, (folder.path / RESPONSES,))
-        formats = {path: _format(path, read_as) for path in paths}
-        own = [path for path, kind in formats.items() if kind == "gate"]
-        foreign = {path: kind for path, kind in formats.items() if kind != "gate"}
-        for path in own:
-            responses += [one for one in read_responses(path) if one.arm == arm]
-        imported[arm] = _import(foreign, arm, suites=suites)
-        manifest = RunFolder(own[0].parent).read_manifest() if len(own) == 1 and own[0].name == RESPONSES else None
-        if manifest is not None and arm in manifest.arms:
-            manifests.append(manifest)
-            made[arm] = manifest.arms[arm]
-        else:
-            models = {suite.model for suite in imported[arm].values()}
-            made[arm] = _unknown_arm(arm, paths, model=models.pop() if len(models) == 1 else None)
-        for suite in imported[arm].values():
-            responses += suite.responses
-            # Not every tool records the prompts; whoever did tells what was asked.
-            if suite.name not in cases or not _tells_prompts(cases[suite.name]):
-                cases[suite.name] = suite.cases
-    _refuse_different(imported)
+    for suite in (suite for one in gathered.values() for suite in one.imported.values()):
+        # Not every tool records the prompts; whoever did tells what was asked.
+        if suite.name not in cases or not _tells_prompts(cases[suite.name]):
+            cases[suite.name] = suite.cases
     known = manifests[-1] if len(manifests) == len(arms) else None
-    different = known is not None and any(one.environment != known.environment for one in manifests)
+    different = any(one.environment != manifests[0].environment for one in manifests)
     return Recorded(
-        responses=tuple(responses),
-        arms=made,
+        responses=tuple(response for one in gathered.values() for response in one.responses),
+        arms={arm: one.made for arm, one in gathered.items()},
         cases=cases,
+        asked={name: digest for one in manifests for name, digest in one.asked.items()},
         environment=known.environment if known else {},
         warnings=(*dict.fromkeys(text for one in manifests for text in one.warnings), *_DIFFERENT[:different]),
         timings=known.timings if known else {},
         limit=known.limit if known else None,
         schedule=known.schedule if known else None,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gathered:
+    """What the files of one arm hold."""
+
+    responses: tuple[Response, ...]
+    imported: Mapping[str, ImportedSuite]
+    manifest: Manifest | None
+    made: Arm
+
+
+def _gather(arm: ArmName, paths: Sequence[Path], *, suites: Sequence[str], read_as: ReadAs) -> _Gathered:
+    formats = {path: _format(path, read_as) for path in paths}
+    own = [path for path, kind in formats.items() if kind == "gate"]
+    imported = _import({path: kind for path, kind in formats.items() if kind != "gate"}, arm, suites=suites)
+    responses = [one for path in own for one in read_responses(path) if one.arm == arm]
+    responses += [one for suite in imported.values() for one in suite.responses]
+    seen: set[tuple[str, str, int]] = set()
+    for one in responses:
+        if (one.suite, one.case, one.repeat) in seen:
+            names = wording.listing([path.name for path in paths])
+            raise RecordsError(f"{arm}: the files {names} both answer {one.suite}/{one.case}, repeat {one.repeat}")
+        seen.add((one.suite, one.case, one.repeat))
+    manifest = RunFolder(own[0].parent).read_manifest() if len(own) == 1 and own[0].name == RESPONSES else None
+    if manifest is not None and arm in manifest.arms:
+        return _Gathered(responses=tuple(responses), imported=imported, manifest=manifest, made=manifest.arms[arm])
+    models = {suite.model for suite in imported.values()}
+    made = _unknown_arm(arm, paths, model=models.pop() if len(models) == 1 else None)
+    return _Gathered(responses=tuple(responses), imported=imported, manifest=None, made=made)
+
+
+def _refuse_mixed(gathered: Mapping[ArmName, _Gathered]) -> None:
+    """Nothing shows that two tools asked the same. Plain JSON Lines are nobody's, and are taken at their word."""
+    tools: dict[str, dict[str, ArmName]] = {}
+    for arm, one in gathered.items():
+        for name in {response.suite for response in one.responses}:
+            kind = one.imported[name].kind if name in one.imported else "gate"
+            if kind != "jsonl":
+                tools.setdefault(name, {}).setdefault(kind, arm)
+    for name, by_tool in tools.items():
+        if len(by_tool) > 1:
+            made = wording.listing([f"{arm} by {kind}" for kind, arm in by_tool.items()])
+            raise RecordsError(
+                f"{name}: not comparable: answered {made}", fix="Have every arm answered by the same tool."
+            )
+
+
+def _refuse_unlike(manifests: Sequence[Manifest]) -> None:
+    """Refuse runs of our own that asked something else, in another way, or did not ask at all."""
+    for one in manifests:
+        if one.schedule is not None and one.schedule.asked == 0:
+            raise RecordsError("the run was interrupted before its first look", fix="Run it again; it continues.")
+        first = manifests[0]
+        unlike = [name for name in one.asked.keys() & first.asked.keys() if one.asked[name] != first.asked[name]]
+        if unlike and one.limit == first.limit:
+            raise RecordsError(f"not comparable: the arms were asked other cases in {wording.listing(sorted(unlike))}")
+        if one.generation != first.generation:
+            raise RecordsError("not comparable: the arms answered with other `generation` settings")
+        if one.schedule != first.schedule:
+            raise RecordsError("not comparable: one arm's run stopped early, at another place than the other's")
 
 
 def _format(path: Path, read_as: ReadAs) -> Format:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gate.assemble import Key, Scored, property_pairs
+from gate.assemble import Key, Scored, length_unit, property_pairs
 from gate.domain import ArmAnswer, ArmName, Case, Distribution, Evidence, Pair, Suite, SuiteSummary
 from gate.plan import PlannedSuite
 from gate.stats.distribution import length_change
@@ -59,7 +59,7 @@ def _length_shift(suite: Suite, scored: Scored, against: ArmName, *, alpha: floa
     return Distribution(
         suite=suite.name,
         measure="length",
-        unit="tokens" if all(one.tokens is not None for one in scored.answers.values()) else "characters",
+        unit=length_unit(suite, scored, against),
         arm="candidate",
         against=against,
         n=change.n,

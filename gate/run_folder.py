@@ -6,11 +6,11 @@ Only files that the gate itself writes are ever touched.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from gate.data.responses import read_responses, response_row
 from gate.data.whole_file import write_whole
@@ -32,9 +32,13 @@ class Manifest:
     arms: Mapping[ArmName, Arm]
     environment: Mapping[str, str]
     warnings: tuple[str, ...]
-    timings: Mapping[str, float]
-    limit: int | None
+    timings: Mapping[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+    limit: Annotated[int, Field(ge=1)] | None
     """Only the first cases of each suite were answered; None: all."""
+    asked: Mapping[str, str] = field(default_factory=dict)
+    """Suite -> SHA-256 over what its cases ask, of whole suites."""
+    generation: str | None = None
+    """SHA-256 over how answers are made: limits, temperature, template."""
     schedule: Schedule | None = None
     """The stages of a run that may stop early, and how many were answered; None: all was asked at once."""
 

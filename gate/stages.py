@@ -7,39 +7,43 @@ tested.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated, Self
 
-from gate.domain import Finding, Reason, Suite
+from pydantic import Field
+
+from gate.domain import Finding, Suite
 from gate.plan import Plan
 
 MOST_STAGES = 20
 LEAST_CASES = 25
 """Cases that the largest suite is asked in one stage, at least."""
 
-_OPEN_REASONS: frozenset[Reason] = frozenset({
-    "straddles_margin", "underpowered", "drop_significant_size_unproven", "too_few_clusters", "missing_cases",
-    "degenerate", "no_gain_shown",
-})  # fmt: skip
-"""Why a rule proves nothing yet."""
-
-_FINAL_WHEN_BROKEN = frozenset({"critical"})
-"""Rules that prove nothing, but whose failure no later case can undo."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """The order in which a run asks, and how far it came."""
 
-    seed: int
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)]
     """Of the shuffle."""
-    stages: int
+    stages: Annotated[int, Field(ge=1, le=MOST_STAGES)]
     """How many the run was planned with."""
-    asked: int
+    asked: Annotated[int, Field(ge=0)]
     """How many were answered."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no run leaves behind; a stored schedule may say anything."""
+        if self.asked > self.stages:
+            raise ValueError(f"{self.asked} of {self.stages} stages cannot have been asked.")
 
     @property
     def finished(self) -> bool:
         """Whether every case was asked."""
         return self.asked == self.stages
+
+    @property
+    def complete(self) -> Self:
+        """The same, with every case asked."""
+        return replace(self, asked=self.stages)
 
     def stages_of(self, suite: Suite) -> dict[str, int]:
         """Case -> its stage, from 0. Clusters stay whole; each stage has its share of every suite."""
@@ -74,28 +78,26 @@ def schedule(plan: Plan) -> Schedule:
 
 
 def is_decided(findings: Sequence[Finding]) -> bool:
-    """Whether a look shows what the verdict will be.
-
-    It does when a blocking rule fails for good, or when every blocking rule passes for good: by proof.
+    """Whether a look shows what the verdict will be: a blocking rule fails for good, or all of them pass for good.
 
     Args:
         findings: What the rules say of the cases asked so far.
     """
     blocking = [finding for finding in findings if finding.blocking]
-    if any(one.outcome == "fail" and (_proven(one) or _is_final(one)) for one in blocking):
+    if any(finding.outcome == "fail" and finding.final for finding in blocking):
         return True
-    return bool(blocking) and all(is_passed(one) for one in blocking)
+    return bool(blocking) and all(is_passed(finding) for finding in blocking)
 
 
 def is_passed(finding: Finding) -> bool:
-    """Whether a rule passes for good: by proof."""
-    return finding.outcome in ("pass", "warn") and _proven(finding)
+    """Whether a rule passes for good."""
+    return finding.outcome in ("pass", "warn") and finding.final
 
 
 def reserved(finding: Finding) -> Finding:
-    """What a finding is worth when not every case was asked: only what is proven or cannot be undone stands."""
+    """What a finding is worth when not every case was asked: only what is final or undecided stands."""
     undecided = finding.outcome == "inconclusive" and finding.p_value is not None
-    if _proven(finding) or undecided or _is_final(finding) or finding.outcome == "error":
+    if finding.final or undecided or finding.outcome == "error":
         return finding
     message = "Not judged: the run stopped early, and this rule needs every case."
     return replace(finding, outcome="inconclusive", reason="stopped_early", message=message, observed=None, advice=())
@@ -105,15 +107,5 @@ def stopped_note(asked: int, planned: int) -> str:
     """What a reader must know of a run that ended early."""
     return (
         f"Stopped after {asked:,} of {planned:,} cases: more would not have changed the verdict, or were unlikely to. "
-        "The p-values allow for that; "
-        "the estimates and intervals of a run that stopped early lean towards the extreme."
+        "The p-values allow for that; the estimates and intervals of a run that stopped early lean towards the extreme."
     )
-
-
-def _proven(finding: Finding) -> bool:
-    # A rule that demands proof fails for the lack of it, which more cases may still bring.
-    return finding.p_value is not None and finding.reason not in _OPEN_REASONS
-
-
-def _is_final(finding: Finding) -> bool:
-    return finding.outcome == "fail" and finding.rule in _FINAL_WHEN_BROKEN

@@ -31,6 +31,19 @@ def suite_digest(cases: Iterable[Case]) -> str:
     return digest.hexdigest()
 
 
+def asked_digest(cases: Iterable[Case]) -> str:
+    """Digest of what is asked: ids and conversations. References and tags may be mended after answering.
+
+    Args:
+        cases: With distinct ids, in any order.
+
+    Returns:
+        SHA-256, hexadecimal.
+    """
+    asked = [[case.id, _plain("messages", case)] for case in sorted(cases, key=lambda case: case.id)]
+    return hashlib.sha256(json.dumps(asked, ensure_ascii=True).encode()).hexdigest()
+
+
 def _plain(name: str, case: Case) -> object:
     value: object = getattr(case, name)
     match value:

@@ -212,7 +212,7 @@ class _Question:
         return replace(
             self._with_flips(plain),
             subject="gain",
-            passes_unchanged=asked.alpha,
+            passes_unchanged=self.declared.rule.level(self.declared.scope),
             by_chance=True,
             # A gain is a drop of the other arm.
             passes_at=self._detectable(units, -asked.margin, asked.alpha),

@@ -44,6 +44,8 @@ def measured_in(round_: Round) -> MeasuredSuites:
         for one in round_.comparisons
         if one.measure == "delta" and one.slice is None and one.arm == "candidate"
         if one.against is not None and one.regressed is not None and one.fixed is not None and one.n > 0
+        # A stored round may say anything.
+        if one.regressed >= 0 and one.fixed >= 0 and one.regressed + one.fixed <= one.n
     }
 
 

@@ -5,6 +5,7 @@ No member's name is ever used as a path. This module must not know what the memb
 
 import importlib
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -70,7 +71,7 @@ class Archive:
             data = b"".join(self._chunks(info, limit=limit))
         except (NotImplementedError, RuntimeError) as unknown:  # unknown method; encrypted
             raise RecordsError(f"{name} in {self._label} cannot be unpacked: {unknown}.") from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as broken:
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as broken:
             raise RecordsError(
                 f"{name} in {self._label} is broken: {broken}.", fix="Copy the file again; it may be cut off."
             ) from None

@@ -33,6 +33,8 @@ def detect(path: Path) -> Format | None:
             return _of_folder(path)
         if not path.exists() and "#" in str(path):
             path = Path(str(path).partition("#")[0])
+        if not path.is_file():  # opening a pipe would wait for its other end
+            return None
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except (OSError, ValueError):

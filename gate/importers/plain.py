@@ -32,13 +32,17 @@ def read_plain(path: Path, *, arm: ArmName) -> tuple[ImportedSuite, ...]:
     label = str(path)
     data = read_bytes(path, label=label, largest_mib=LARGEST_LINES_MIB, error=RecordsError)
     suites: defaultdict[str, Collected] = defaultdict(Collected)
+    written: dict[str, JsonValue] = {}
     bad: list[BadLine] = []
     for row in json_rows(decode(data, label=label, error=RecordsError), allow_nul=True):
         if isinstance(row, BadLine):
             bad.append(row)
             continue
         try:
-            suites[_suite(row.values)].add(_case(row.values), _answer(row.values), place=f"line {row.line}")
+            name = _suite(row.values)
+            if written.setdefault(name, row.values.get("suite")) != row.values.get("suite"):
+                raise ValueError(f"'suite' {shown(row.values['suite'])} reads as {name!r}, like {shown(written[name])}")
+            suites[name].add(_case(row.values), _answer(row.values), place=f"line {row.line}")
         except ValueError as refused:
             bad.append(BadLine(line=row.line, reason=str(refused)))
     if bad:

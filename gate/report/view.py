@@ -31,7 +31,6 @@ _REASONS: Mapping[Reason, str] = {
     "no_gain_shown": "no gain shown",
     "stopped_early": "not tested, the run stopped early",
     "prompt_is_enough": "a prompt does nearly as well",
-    "no_regression_suite": "nothing was checked for regressions",
 }
 
 

@@ -42,6 +42,8 @@ def parse_amount(given: object) -> Amount:
     if isinstance(given, Amount):
         return given
     match = _AMOUNT.fullmatch(given.strip()) if isinstance(given, str) else None
+    if match is None and isinstance(given, str) and given.strip().endswith(("pp", "%")):
+        raise ValueError(f"{given!r:.40} is no amount: a number from 0 to 100 with at most six decimals and its unit")
     if match is None:
         hint = f", for example {given}pp" if isinstance(given, int | float) and not isinstance(given, bool) else ""
         raise ValueError(f"an amount needs its unit{hint}: '2pp' is percentage points, '5%' is relative to the base")
@@ -58,6 +60,8 @@ def parse_share(given: object) -> float:
         ValueError: If it is not a number from 0 to 100 with a per cent sign.
     """
     match = _SHARE.fullmatch(given.strip()) if isinstance(given, str) else None
+    if match is None and isinstance(given, str) and given.strip().endswith("%"):
+        raise ValueError(f"{given!r:.40} is no share: a number from 0 to 100 with at most six decimals and %")
     if match is None:
         raise ValueError("a share is written with its per cent sign, for example '80%'")
     value = round(float(match["number"]) / 100, 12)

@@ -61,6 +61,8 @@ class Judgement:
     observed: float | None = None
     p_value: float | None = None
     advice: tuple[str, ...] = ()
+    final: bool = False
+    """Proven, or not to be undone: no further case would change it, up to the error rate."""
     suite: str | None = None
     """Where it was seen, when the rule speaks of the whole run."""
 
@@ -70,6 +72,8 @@ class Rule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    guards: ClassVar[bool] = False
+    """Whether the rule, over a whole suite, protects it against a loss."""
     observes: ClassVar[Unit] = "points"
     """Unit of what the rule looks at."""
 
@@ -145,6 +149,8 @@ class Rule(BaseModel):
             limit_text=f"{text} (default)" if scope.default else text,
             p_value=judgement.p_value,
             advice=judgement.advice,
+            final=judgement.final,
+            guards=self.guards and self.blocking and self.slice is None and scope.suite is not None,
         )
 
     @property
@@ -158,8 +164,9 @@ class Rule(BaseModel):
 
 
 def cases_in(scope: Scope) -> Iterator[tuple[str, Case]]:
-    """Every case that a rule in this place is about, with the name of its suite."""
-    places = scope.suites.values() if scope.suite is None else (scope.suite,)
+    """Every case that a rule in this place is about, with the name of its suite; over the whole run, scored ones."""
+    scored = [facts for facts in scope.suites.values() if facts.scorer is not None]
+    places = scored if scope.suite is None else [scope.suite]
     return ((facts.name, case) for facts in places for case in facts.cases)
 
 
@@ -179,6 +186,18 @@ def pass_proven(comparison: Comparison, alpha: float) -> bool:
     """Whether a drop beyond the margin is ruled out. Too few clusters never prove it."""
     enough = comparison.clusters is None or comparison.clusters >= MIN_CLUSTERS
     return enough and comparison.p_noninferior is not None and comparison.p_noninferior <= alpha
+
+
+def nothing_to_lose(comparison: Comparison) -> Judgement:
+    """The conclusion when the reference arm got nothing right: a broken suite must not look like a kept promise."""
+    return Judgement(
+        outcome="inconclusive",
+        reason="degenerate",
+        message=f"Nothing can be lost: {comparison.against or 'the reference arm'} gets none of "
+        f"{wording.count(comparison.n, 'case')} right. Are references and scorer what they should be?",
+        observed=comparison.delta,
+        p_value=comparison.p_regression_adjusted,
+    )
 
 
 def unscored(comparison: Comparison) -> Judgement:

@@ -51,7 +51,7 @@ class Critical(Rule):
             named = ", ".join(f"`{suite}/{case}`" for suite, case in broken[:_NAMED_AT_MOST])
             more = f" and {len(broken) - _NAMED_AT_MOST} more" if len(broken) > _NAMED_AT_MOST else ""
             message = f"{len(broken)} of {wording.count(len(pairs), 'critical case')} broke: {named}{more}."
-            return Judgement(outcome="fail", message=message, observed=len(broken))
+            return Judgement(outcome="fail", message=message, observed=len(broken), final=True)
         if missing:
             message = f"{missing} of {wording.count(len(pairs), 'critical case')} could not be scored on both arms."
             return Judgement(outcome="inconclusive", reason="missing_cases", message=message, observed=0)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from gate.domain import Comparison, Hypothesis
 from gate.rules.amount import Amount, AmountField
-from gate.rules.base import Judgement, Rule, Scope, failure_proven, pass_proven, unscored
+from gate.rules.base import Judgement, Rule, Scope, failure_proven, nothing_to_lose, pass_proven, unscored
 from gate.rules.outlook import cases_if_unchanged, loss, outlook, relative_change, why_undecided
 
 REMEDIES = (
@@ -25,6 +25,8 @@ class MaxDrop(Rule):
     What "proven" is held against is `fail_null`: `margin`, the drop is larger than `drop`; `zero`, it is larger
     than `drop` as observed and larger than 0 proven; `any`, it is larger than 0.
     """
+
+    guards: ClassVar[bool] = True
 
     kind: Literal["max_drop"] = "max_drop"
     drop: AmountField = Amount(0.05, "pp")
@@ -57,14 +59,20 @@ class MaxDrop(Rule):
         if failure_proven(comparison, alpha) and beyond:
             proven = f"a drop over {self.drop}" if self.fail_null == "margin" else "a drop"
             message = f"Lost {loss(comparison)}: {proven} is proven{_below_limit(self, seen)}."
-            return Judgement(outcome="fail", message=message, observed=delta, p_value=p_value, advice=REMEDIES)
+            return Judgement(
+                outcome="fail", message=message, observed=delta, p_value=p_value, advice=REMEDIES, final=True
+            )
+        if comparison.against_estimate == 0:
+            return nothing_to_lose(comparison)
         if pass_proven(comparison, alpha):
             message = (
                 f"A drop over {self.drop} is ruled out{', and none is proven' if self.fail_null == 'any' else ''}."
             )
-            return Judgement(outcome="pass", message=message, observed=delta, p_value=p_value)
+            # Where any drop fails the rule, ruling out a large one does not rule out that a small one is proven yet.
+            final = self.fail_null == "margin"
+            return Judgement(outcome="pass", message=message, observed=delta, p_value=p_value, final=final)
         reason = why_undecided(comparison, alpha)
-        needed = cases_if_unchanged(comparison, self.drop.value, alpha)
+        needed = cases_if_unchanged(comparison, alpha)
         evidence = outlook(comparison, reason, needed, condition="for an unchanged model with as many flips")
         message = f"A drop over {self.drop} is neither proven nor ruled out: {evidence}"
         return Judgement(outcome="inconclusive", reason=reason, message=message, observed=delta, p_value=p_value)

@@ -18,6 +18,7 @@ class MaxFlips(Rule):
     was lost on the cases that got worse.
     """
 
+    guards: ClassVar[bool] = True
     observes: ClassVar[Unit] = "share"
 
     kind: Literal["max_flips"] = "max_flips"
@@ -54,10 +55,10 @@ class MaxFlips(Rule):
         seen = f"{comparison.regressed} of {wording.count(comparison.n, 'case')} broke ({wording.percent(rate)})"
         if failure_proven(comparison, alpha):
             message = f"{seen}: a rate over {limit} is proven."
-            return Judgement(outcome="fail", message=message, observed=rate, p_value=p_value)
+            return Judgement(outcome="fail", message=message, observed=rate, p_value=p_value, final=True)
         if pass_proven(comparison, alpha):
             message = f"{seen}: a rate over {limit} is ruled out."
-            return Judgement(outcome="pass", message=message, observed=rate, p_value=p_value)
+            return Judgement(outcome="pass", message=message, observed=rate, p_value=p_value, final=True)
         missing = comparison.decided_by_missing
         needed = None if missing else cases_if_as_seen(comparison, alpha)
         enough = f"; about {needed:,} cases would decide if the rate is what was seen" if needed else ""

@@ -78,15 +78,23 @@ class MaxShift(Rule):
         moved = wording.relative(shift) if self.shift.relative else wording.points(shift)
         seen = f"The {_NAMES[self.measure]} moved by {moved} on {wording.count(comparison.n, 'input')}"
         total = comparison.n + comparison.dropped
-        if comparison.dropped > MAX_MISSING_SHARE * total:
-            message = f"{seen}; {comparison.dropped} of {wording.count(total, 'input')} have no answer to look at."
-            return Judgement(outcome="inconclusive", reason="missing_cases", message=message, observed=shift)
+        if comparison.decided_by_missing or comparison.dropped > MAX_MISSING_SHARE * total:
+            missing = f"{comparison.dropped} of {wording.count(total, 'input')} have no answer to look at"
+            return Judgement(
+                outcome="inconclusive",
+                reason="missing_cases",
+                message=f"{seen}; {missing}.",
+                observed=shift,
+                p_value=p_value,
+            )
         if failure_proven(comparison, alpha):
             message = f"{seen}: more than {self.shift} is proven."
-            return Judgement(outcome="fail", message=message, observed=shift, p_value=p_value, advice=ADVICE)
+            return Judgement(
+                outcome="fail", message=message, observed=shift, p_value=p_value, advice=ADVICE, final=True
+            )
         if pass_proven(comparison, alpha):
             message = f"{seen}: more than {self.shift} is ruled out."
-            return Judgement(outcome="pass", message=message, observed=shift, p_value=p_value)
+            return Judgement(outcome="pass", message=message, observed=shift, p_value=p_value, final=True)
         message = f"{seen}: more than {self.shift} is neither proven nor ruled out."
         return Judgement(
             outcome="inconclusive", reason="straddles_margin", message=message, observed=shift, p_value=p_value

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from gate import wording
 from gate.domain import Comparison, Hypothesis
@@ -30,6 +30,8 @@ class MinGain(Rule):
     A gain above 0 and up to 3 pp passes with a warning: is it worth the upkeep?
     """
 
+    guards: ClassVar[bool] = True
+
     kind: Literal["min_gain"] = "min_gain"
     gain: PointsField = Amount(0.0, "pp")
     """The demanded gain in points of the score."""
@@ -56,14 +58,18 @@ class MinGain(Rule):
         if failure_proven(comparison, alpha):
             what = "the task got worse" if self.gain.value == 0 else f"the gain is smaller than {self.gain}"
             message = f"{seen}: proven that {what}."
-            return Judgement(outcome="fail", message=message, observed=delta, p_value=p_value, advice=CHECKLIST)
+            return Judgement(
+                outcome="fail", message=message, observed=delta, p_value=p_value, advice=CHECKLIST, final=True
+            )
         if pass_proven(comparison, alpha):
             if 0 < delta <= MARGINAL_GAIN:
                 message = f"Gain proven, but {seen} is marginal: is it worth the upkeep of a fine-tuned model?"
                 return Judgement(
-                    outcome="warn", reason="marginal_gain", message=message, observed=delta, p_value=p_value
+                    outcome="warn", reason="marginal_gain", message=message, observed=delta, p_value=p_value, final=True
                 )
-            return Judgement(outcome="pass", message=f"Gain proven: {seen}.", observed=delta, p_value=p_value)
+            return Judgement(
+                outcome="pass", message=f"Gain proven: {seen}.", observed=delta, p_value=p_value, final=True
+            )
         if comparison.decided_by_missing:
             message = (
                 f"No gain shown: {seen}; {wording.count(comparison.dropped, 'unscored case')} could turn the verdict."

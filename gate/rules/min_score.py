@@ -41,11 +41,19 @@ class MinScore(Rule):
         seen = f"{wording.percent(score)} on {wording.count(comparison.n, 'case')}"
         if failure_proven(comparison, alpha):
             return Judgement(
-                outcome="fail", message=f"Proven to be below {bar}: {seen}.", observed=score, p_value=p_value
+                outcome="fail",
+                message=f"Proven to be below {bar}: {seen}.",
+                observed=score,
+                p_value=p_value,
+                final=True,
             )
         if pass_proven(comparison, alpha):
             return Judgement(
-                outcome="pass", message=f"Proven to be above {bar}: {seen}.", observed=score, p_value=p_value
+                outcome="pass",
+                message=f"Proven to be above {bar}: {seen}.",
+                observed=score,
+                p_value=p_value,
+                final=True,
             )
         missing = comparison.decided_by_missing
         needed = None if missing else cases_if_as_seen(comparison, alpha)

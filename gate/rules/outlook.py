@@ -46,19 +46,23 @@ def why_undecided(comparison: Comparison, alpha: float) -> Reason:
         return "missing_cases"
     if comparison.p_no_change is not None and comparison.p_no_change <= alpha:
         return "drop_significant_size_unproven"
-    needed = cases_if_unchanged(comparison, comparison.margin, alpha)
-    return "underpowered" if needed is not None and comparison.n < needed else "straddles_margin"
+    return "straddles_margin" if cases_if_unchanged(comparison, alpha) is None else "underpowered"
 
 
-def cases_if_unchanged(comparison: Comparison, margin: float, alpha: float) -> int | None:
+def cases_if_unchanged(comparison: Comparison, alpha: float) -> int | None:
     """Cases at which an unchanged model with the same share of flips would pass with 80 % chance.
 
-    None where no number of cases would do (a margin of zero) or flips are not what is counted.
+    None where no number of cases would do (a margin of zero), flips are not what is counted, or there are as many.
     """
+    margin = comparison.margin * ((comparison.against_estimate or 0.0) if comparison.relative else 1.0)
+    # How many more clusters it takes depends on how alike their cases are, which flips alone do not tell.
+    if comparison.clusters is not None:
+        return None
     if margin <= 0 or comparison.regressed is None or comparison.fixed is None or comparison.n == 0:
         return None
     churn = (comparison.regressed + comparison.fixed) / comparison.n
-    return cases_for_power(churn=churn, margin=margin, alpha=alpha)
+    needed = cases_for_power(churn=churn, margin=margin, alpha=alpha)
+    return needed if needed is not None and needed > comparison.n else None
 
 
 def cases_if_as_seen(comparison: Comparison, alpha: float) -> int | None:
@@ -102,7 +106,7 @@ def outlook(comparison: Comparison, reason: Reason, needed: int | None, *, condi
         case "drop_significant_size_unproven":
             return f"{what}; that there is a drop is proven, that it is over the limit is not."
         case _ if needed is not None:
-            units = "cases" if comparison.clusters is None else "cases in as many more clusters"
+            units = "cases" if comparison.clusters is None else "cases, in as many times the clusters,"
             return f"{what}; about {needed:,} {units} would decide {condition}."
         case _:
             return f"{what}."

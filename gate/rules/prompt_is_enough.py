@@ -1,10 +1,11 @@
 """`prompt_is_enough`: the fine-tune must be worth more than a good prompt on the base."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from gate import wording
-from gate.domain import Comparison, Hypothesis
+from gate.domain import Comparison, Hypothesis, Outcome, Reason
 from gate.rules.amount import ShareField
 from gate.rules.base import Judgement, Rule, Scope, SuiteFacts, Unit, failure_proven, pass_proven, unscored
 from gate.rules.outlook import cases_if_as_seen, loss
@@ -19,7 +20,8 @@ ADVICE = (
 class PromptIsEnough(Rule):
     """Warns when the prompted base reaches `share` of the candidate's score on a task; fails when it is proven better.
 
-    Every task suite is looked at. With `must_prove` the rule fails unless the candidate is proven better on all.
+    Every task suite is looked at. A warning that comes without proof that the candidate is better leaves the verdict
+    inconclusive. With `must_prove` the rule fails unless the candidate is proven better on all.
     """
 
     observes: ClassVar[Unit] = "share"
@@ -58,35 +60,36 @@ class PromptIsEnough(Rule):
         if failed:
             worst = max(failed, key=_share)
             message = f"{_said(worst)}: the candidate is worse than a good prompt on the base, proven."
-            return self._judgement("fail", worst, message)
+            return self._judgement("fail", worst, message, final=True)
         better = all(pass_proven(comparison, alpha) for comparison in tested)
         if any(comparison.decided_by_missing for comparison in tested):
             message = f"{_said(worst)}; cases without a score could turn the verdict."
-            return Judgement(outcome="inconclusive", reason="missing_cases", message=message, observed=_share(worst))
+            return replace(self._judgement("inconclusive", worst, message), reason="missing_cases")
         if _share(worst) >= self.share and (better or not self.must_prove):
-            message = f"{_said(worst)}: is the fine-tune worth its upkeep?"
-            return self._judgement("warn", worst, message)
+            unproven = "" if better else " That it is any better is not proven."
+            message = f"{_said(worst)}: is the fine-tune worth its upkeep?{unproven}"
+            return self._judgement("warn", worst, message, final=better)
         if better:
-            return self._judgement("pass", worst, f"{_said(worst)}; the candidate is better, proven.")
+            return self._judgement("pass", worst, f"{_said(worst)}; the candidate is better, proven.", final=True)
         needed = cases_if_as_seen(worst, alpha) if (worst.delta or 0.0) > 0 else None
         enough = f"; about {needed:,} cases would decide if the difference is what was seen" if needed else ""
         message = f"{_said(worst)}: which of the two is better is not proven{enough}."
         return self._judgement("inconclusive", worst, message)
 
-    def _judgement(
-        self, outcome: Literal["pass", "warn", "fail", "inconclusive"], worst: Comparison, message: str
-    ) -> Judgement:
+    def _judgement(self, outcome: Outcome, worst: Comparison, message: str, *, final: bool = False) -> Judgement:
+        reasons: dict[Outcome, Reason] = {
+            "fail": "prompt_is_enough",
+            "warn": "prompt_is_enough",
+            "inconclusive": "no_gain_shown",
+        }
         return Judgement(
             outcome=outcome,
-            reason="prompt_is_enough"
-            if outcome in ("warn", "fail")
-            else "no_gain_shown"
-            if outcome != "pass"
-            else None,
+            reason=reasons.get(outcome),
             message=message,
             observed=_share(worst),
             p_value=worst.p_regression_adjusted,
             advice=() if outcome == "pass" else ADVICE,
+            final=final,
             suite=worst.suite,
         )
 

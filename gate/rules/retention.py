@@ -15,6 +15,7 @@ class Retention(Rule):
     Known-good are the cases that the reference arm answers fully right; kept is one that the candidate does too.
     """
 
+    guards: ClassVar[bool] = True
     observes: ClassVar[Unit] = "share"
 
     kind: Literal["retention"] = "retention"
@@ -30,27 +31,34 @@ class Retention(Rule):
         """Count what was kept; a missing answer is neither kept nor lost, and may leave the question open."""
         pairs = [pair for _, pair in pairs_in(scope, self.against) if self.slice is None or self.slice in pair.tags]
         good = [pair for pair in pairs if pair.reference == 1]
+        # What could have been: a case whose reference answer is missing may have worked, and then been kept or lost.
+        maybe_kept = [pair for pair in pairs if pair.reference is None and _may_be(pair.candidate)]
+        maybe_lost = [pair for pair in pairs if pair.reference is None and pair.candidate != 1]
         kept, unknown = sum(pair.candidate == 1 for pair in good), sum(pair.candidate is None for pair in good)
-        # A case whose reference answer is missing may have been good, and then kept or lost.
-        unsure = sum(pair.reference is None for pair in pairs)
+        missing = unknown + sum(pair.reference is None for pair in pairs)
         if not good:
+            worked = "worked before: there is nothing to keep" if not missing else "is known to have worked before"
             return Judgement(
                 outcome="inconclusive",
-                reason="missing_cases" if unsure else "degenerate",
-                message=f"None of {wording.count(len(pairs), 'case')} worked before: there is nothing to keep.",
+                reason="missing_cases" if missing else "degenerate",
+                message=f"None of {wording.count(len(pairs), 'case')} {worked}.",
             )
-        # Measured on what is known; whether it holds is asked of the best and of the worst that could have been.
         observed = kept / (len(good) - unknown) if len(good) > unknown else None
-        worst = kept / (len(good) + unsure)
-        best = (kept + unknown + unsure) / (len(good) + unsure)
+        worst = kept / (len(good) + len(maybe_lost))
+        best = (kept + unknown + len(maybe_kept)) / (len(good) + len(maybe_kept))
         message = f"{kept} of {wording.count(len(good), 'case')} that worked still do"
         lost = f": {_named(good)}" if kept + unknown < len(good) else ""
         if worst >= self.share:
             return Judgement(outcome="pass", message=f"{message}{lost}.", observed=observed)
         if best < self.share:
             return Judgement(outcome="fail", message=f"{message}{lost}.", observed=observed)
-        missing = f"{message}; {wording.count(unknown + unsure, 'case')} without a score could turn the verdict."
-        return Judgement(outcome="inconclusive", reason="missing_cases", message=missing, observed=observed)
+        open_ = f"{message}; {wording.count(missing, 'case')} without a score could turn the verdict."
+        return Judgement(outcome="inconclusive", reason="missing_cases", message=open_, observed=observed)
+
+
+def _may_be(score: float | None) -> bool:
+    """Whether a score is right or may be."""
+    return score is None or score == 1
 
 
 _NAMED_AT_MOST = 5

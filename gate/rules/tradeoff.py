@@ -57,12 +57,19 @@ class Tradeoff(Rule):
             net, where = _net(worst), f"{worst.task_suite} against {worst.suite}"
             message = f"The loss is larger than the gain, proven: net {wording.points(net)} for {where}."
             return Judgement(
-                outcome="fail", message=message, observed=net, p_value=worst.p_regression_adjusted, suite=worst.suite
+                outcome="fail",
+                message=message,
+                observed=net,
+                p_value=worst.p_regression_adjusted,
+                suite=worst.suite,
+                final=True,
             )
         p_value = worst.p_regression_adjusted
         if all(pass_proven(comparison, alpha) for comparison in tested):
             message = f"The gain outweighs every loss, proven; closest: {where}, net {wording.points(net)}."
-            return Judgement(outcome="pass", message=message, observed=net, p_value=p_value, suite=worst.suite)
+            return Judgement(
+                outcome="pass", message=message, observed=net, p_value=p_value, suite=worst.suite, final=True
+            )
         missing = any(comparison.decided_by_missing for comparison in tested)
         needed = None if missing else cases_if_as_seen(worst, alpha)
         enough = f"; about {needed:,} cases in each suite would decide if the net is what was seen" if needed else ""

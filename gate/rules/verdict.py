@@ -15,16 +15,24 @@ _NAMED_AT_MOST = 4
 def combine(findings: Sequence[Finding], roles: Mapping[str, Role]) -> VerdictOutcome:
     """Combine blocking findings: any error, then any failure, then all passed, else inconclusive.
 
-    A run without a regression suite is never a pass: nothing was checked for regressions.
+    A run in which no rule guards a regression suite is never a pass: nothing was checked for regressions.
     """
-    outcomes = {finding.outcome for finding in findings if finding.blocking}
+    blocking = [finding for finding in findings if finding.blocking]
+    outcomes = {finding.outcome for finding in blocking}
     if "error" in outcomes:
         return "error"
     if "fail" in outcomes:
         return "fail"
-    if not outcomes or "inconclusive" in outcomes or "regression" not in roles.values():
+    unproven = any(finding.outcome == "warn" and not finding.final for finding in blocking)
+    if "inconclusive" in outcomes or unproven or not protected(blocking, roles):
         return "inconclusive"
     return "pass"
+
+
+def protected(findings: Sequence[Finding], roles: Mapping[str, Role]) -> list[str]:
+    """The regression suites that a blocking rule guards as a whole; only a rule protects, not the role."""
+    guarded = {finding.suite for finding in findings if finding.guards}
+    return [name for name, role in roles.items() if role == "regression" and name in guarded]
 
 
 def exit_code(outcome: VerdictOutcome, fail_on: FailOn) -> int:
@@ -63,17 +71,17 @@ def _headline(
 ) -> str:
     blocking = [finding for finding in findings if finding.blocking]
     task = _task_sentence(blocking, comparisons, roles)
-    protected = [name for name, role in roles.items() if role == "regression"]
+    guarded = protected(blocking, roles)
     match outcome:
         case "pass":
             return (
-                f"Yes, open: {task} Drops beyond the limits are ruled out in "
-                f"{'the one protected suite' if len(protected) == 1 else f'all {len(protected)} protected suites'}."
+                f"Yes, open: {task}{' ' if task else ''}Drops beyond the limits are ruled out in "
+                f"{'the one protected suite' if len(guarded) == 1 else f'all {len(guarded)} protected suites'}."
             )
         case "fail":
-            return f"No, blocked: {_failures(blocking, comparisons, protected)} {task}".rstrip()
+            return f"No, blocked: {_failures(blocking, comparisons, guarded)} {task}".rstrip()
         case "inconclusive":
-            return f"Cannot tell: {_open_questions(blocking, protected)} {task}".rstrip()
+            return f"Cannot tell: {_open_questions(blocking, guarded)} {task}".rstrip()
         case "error":
             errors_of = [finding for finding in blocking if finding.outcome == "error"]
             broken = sorted({finding.suite for finding in errors_of if finding.suite} or {_subject(errors_of[0])})
@@ -95,7 +103,7 @@ def _task_sentence(findings: Sequence[Finding], comparisons: Sequence[Comparison
 
 def _failures(findings: Sequence[Finding], comparisons: Sequence[Comparison], protected: Sequence[str]) -> str:
     failed = [finding for finding in findings if finding.outcome == "fail"]
-    lost = [name for name in protected if any(f.suite == name and f.rule != "tradeoff" for f in failed)]
+    lost = [name for name in protected if any(f.suite == name and f.guards and _is_loss(f) for f in failed)]
     if lost:
         by_loss = sorted(lost, key=lambda name: _delta(name, comparisons) or 0.0)
         figures = [f"{name} {wording.points(_delta(name, comparisons) or 0.0)}" for name in by_loss[:_NAMED_AT_MOST]]
@@ -105,10 +113,21 @@ def _failures(findings: Sequence[Finding], comparisons: Sequence[Comparison], pr
     return " ".join(f"{finding.suite or finding.rule}: {finding.message}" for finding in failed[:2])
 
 
+def _is_loss(finding: Finding) -> bool:
+    """Whether a failure is a loss: proven, or observed; not merely the lack of proof that was demanded."""
+    return finding.final or finding.p_value is None
+
+
 def _open_questions(findings: Sequence[Finding], protected: Sequence[str]) -> str:
     if not protected:
-        return "nothing was checked for regressions; add a suite with `role: regression`."
-    undecided = sorted({_subject(finding) for finding in findings if finding.outcome == "inconclusive"})
+        return "nothing was checked for regressions; add a suite with `role: regression` and a rule that guards it."
+    undecided = sorted(
+        {
+            _subject(finding)
+            for finding in findings
+            if finding.outcome == "inconclusive" or (finding.outcome == "warn" and not finding.final)
+        }
+    )
     if not undecided:
         return "no blocking rule was declared."
     more = [f"{len(undecided) - _NAMED_AT_MOST} more"] if len(undecided) > _NAMED_AT_MOST else []
@@ -122,6 +141,7 @@ def _subject(finding: Finding) -> str:
 
 def _delta(suite: str, comparisons: Sequence[Comparison]) -> float | None:
     for comparison in comparisons:
-        if comparison.suite == suite and comparison.slice is None and comparison.against and not comparison.task_suite:
+        place = (comparison.suite, comparison.slice, comparison.measure, comparison.against)
+        if place == (suite, None, "delta", "base"):
             return comparison.delta
     return None

@@ -20,6 +20,9 @@ _ITEM = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+\S")
 _LIST_SHARE = 0.5
 """From this share of lines that are items on, an answer is a list."""
 
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese."""
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 _LOOP_WORDS = 4
 _LOOP_SHARE = 0.5
 _SHORTEST_LOOP_WORDS = 20
@@ -59,8 +62,11 @@ def answer_format(text: str) -> Format:
 
 
 def runs_in_circles(text: str) -> bool:
-    """Whether at least half of a text's runs of four words have occurred in it before; short texts never do."""
-    words = text.casefold().split()
+    """Whether at least half of a text's runs of four words have occurred in it before; short texts never do.
+
+    Where a script has no spaces, each character is a word. Marks alone, such as the bars of a table, are none.
+    """
+    words = _WORD.findall(text.casefold())
     if len(words) < _SHORTEST_LOOP_WORDS:
         return False
     runs = [tuple(words[start : start + _LOOP_WORDS]) for start in range(len(words) - _LOOP_WORDS + 1)]

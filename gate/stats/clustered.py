@@ -149,8 +149,18 @@ class Clustered:
         return max(self._t_p(margin), sign_flip_drop(self.sums.totals + margin * self.sums.sizes, seed=self.seed))
 
     def p_noninferior(self, margin: float) -> float:
-        """P-value of H0: mean of the cluster means <= -margin, by Gaffke's bound."""
-        return self.cluster_means.p_noninferior(margin)
+        """P-value of H0: mean <= -margin, by Gaffke's bound: the larger one of cluster means and of cases.
+
+        The mean over cases is that of the cluster totals, each divided by the mean size of a cluster, and bounded by
+        the largest one. With clusters of equal size both are the same.
+        """
+        means = self.cluster_means.p_noninferior(margin)
+        shares = self.sums.sizes / self.sums.sizes.mean()
+        largest = float(shares.max())
+        if largest - 1 < _ZERO:
+            return means
+        low, high = self.bounds[0] * largest, self.bounds[1] * largest
+        return max(means, gaffke(self.sums.means * shares, low=low, high=high, seed=self.seed).p_noninferior(margin))
 
     def interval(self, alpha: float) -> tuple[float, float]:
         """CR2-t interval; where all clusters have the same mean it has no width, and Gaffke's is given instead."""

@@ -16,9 +16,16 @@ from gate.stats.choice import Scores, difference_procedure, score_procedure
 from gate.stats.clustered import MIN_CLUSTERS
 from gate.stats.corpus import Average, f1
 from gate.stats.corpus_procedures import corpus_procedure, corpus_score_procedure
-from gate.stats.filling import Fill, checked, fill_labels, fill_scores, is_complete
+from gate.stats.filling import (
+    Fill,
+    checked,
+    complete_labels,
+    fill_scores,
+    is_complete,
+    missing_labels_move,
+)
 from gate.stats.procedures import Procedure
-from gate.stats.shifted import shifted
+from gate.stats.shifted import LENGTH, shifted
 from gate.stats.tradeoff import Tradeoff
 
 __all__ = ["MIN_CLUSTERS", "NO_PAIR", "Side", "compare", "untested"]
@@ -72,14 +79,20 @@ class Side:
     def difference(self, fill: Fill, *, relative: bool, seed: int) -> Procedure:
         """Tests of candidate - reference."""
         if (average := _average(self.metric)) is not None:
-            return corpus_procedure(fill_labels(self.pairs, fill), average=average, relative=relative, seed=seed)
+            return corpus_procedure(complete_labels(self.pairs), average=average, relative=relative, seed=seed)
         return difference_procedure(fill_scores(self.pairs, fill), is_binary=self.binary, relative=relative, seed=seed)
 
     def required(self, fill: Fill, score: float, *, seed: int) -> Procedure:
         """Tests of the candidate alone against a required score."""
         if (average := _average(self.metric)) is not None:
-            return corpus_score_procedure(fill_labels(self.pairs, fill), average=average, required=score, seed=seed)
+            return corpus_score_procedure(complete_labels(self.pairs), average=average, required=score, seed=seed)
         return score_procedure(fill_scores(self.pairs, fill), is_binary=self.binary, required=score, seed=seed)
+
+    @property
+    def unfilled(self) -> float:
+        """How far missing answers that no filling stands for could move the metric of one arm."""
+        average = _average(self.metric)
+        return 0.0 if average is None else missing_labels_move(self.pairs, average=average)
 
     def seen(self) -> _Seen:
         """Estimates, delta and flips; only the counts when no pair is complete."""
@@ -88,7 +101,7 @@ class Side:
         scores = fill_scores(self.pairs, "leave out")
         estimate, against = float(scores.candidate.mean()), float(scores.reference.mean())
         if (average := _average(self.metric)) is not None:
-            labels = fill_labels(self.pairs, "leave out")
+            labels = complete_labels(self.pairs)
             estimate, against = (f1(labels.truth, arm, average=average) for arm in (labels.candidate, labels.reference))
         return _Seen(
             n=self.n,
@@ -172,7 +185,12 @@ def _compare_delta(hypothesis: Hypothesis, side: Side, *, seed: int) -> Comparis
         return side.difference(fill, relative=hypothesis.relative, seed=seed)
 
     seen = side.seen()
-    return _comparison(hypothesis, seen, _test(build, hypothesis, seen=seen) if seen.n else None)
+    if seen.against_estimate is None:
+        return _comparison(hypothesis, seen, None)
+    slack = 2 * side.unfilled
+    if hypothesis.relative and slack:
+        slack /= seen.against_estimate or slack
+    return _comparison(hypothesis, seen, _test(build, hypothesis, seen=seen, slack=slack))
 
 
 def _compare_score(hypothesis: Hypothesis, side: Side, *, seed: int) -> Comparison:
@@ -186,7 +204,7 @@ def _compare_score(hypothesis: Hypothesis, side: Side, *, seed: int) -> Comparis
         return _comparison(hypothesis, seen, None)
     delta = seen.estimate - required
     seen = replace(seen, against_estimate=None, delta=delta, regressed=None, fixed=None)
-    tests = _test(lambda fill: alone.required(fill, required, seed=seed), hypothesis, seen=seen)
+    tests = _test(lambda fill: alone.required(fill, required, seed=seed), hypothesis, seen=seen, slack=alone.unfilled)
     return _comparison(hypothesis, seen, tests)
 
 
@@ -224,7 +242,8 @@ def _compare_tradeoff(hypothesis: Hypothesis, task: Side, suite: Side, *, seed: 
         return Tradeoff(task=gaining, suite=losing, scale=scale)
 
     seen = _Seen(n=change.n, dropped=dropped, delta=gain.delta + change.delta / scale)
-    return _comparison(hypothesis, seen, _test(build, hypothesis, seen=seen))
+    slack = 2 * (task.unfilled + suite.unfilled / scale)
+    return _comparison(hypothesis, seen, _test(build, hypothesis, seen=seen, slack=slack))
 
 
 def _compare_shift(hypothesis: Hypothesis, pairs: Sequence[Pair], *, seed: int) -> Comparison:
@@ -238,19 +257,28 @@ def _compare_shift(hypothesis: Hypothesis, pairs: Sequence[Pair], *, seed: int) 
         against_estimate=result.against_estimate,
         delta=result.shift,
     )
-    # What the missing answers were like is anybody's guess, in both directions: the rule asks how many there are.
-    return _comparison(hypothesis, seen, _test(lambda _: result.procedure, hypothesis, seen=replace(seen, dropped=0)))
+    # Each missing answer could move a share by one input, either way. How long they would have been nobody knows:
+    # for lengths the rule asks how many there are.
+    slack = 0.0 if hypothesis.metric == LENGTH else seen.dropped / len(pairs)
+    return _comparison(hypothesis, seen, _test(lambda _: result.procedure, hypothesis, seen=seen, slack=slack))
 
 
-def _test(build: Callable[[Fill], Procedure], hypothesis: Hypothesis, *, seen: _Seen) -> _Tests:
-    """Both p-values from the complete pairs, and the larger ones once missing pairs are filled in."""
+def _test(build: Callable[[Fill], Procedure], hypothesis: Hypothesis, *, seen: _Seen, slack: float = 0.0) -> _Tests:
+    """Both p-values from the complete pairs, and the larger ones that the missing pairs allow.
+
+    Missing scores are filled in; where that is no worst case, `slack` is how far they could move what is tested, and
+    both margins move by it.
+    """
     complete = build("leave out")
     regression = complete.p_regression(hypothesis.fail_margin)
     noninferior = complete.p_noninferior(hypothesis.margin)
     if not seen.dropped:
         return _Tests(complete=complete, p_regression=regression, p_noninferior=noninferior, decided_by_missing=False)
-    cautious_regression = max(regression, build("best").p_regression(hypothesis.fail_margin))
-    cautious_noninferior = max(noninferior, build("worst").p_noninferior(hypothesis.margin))
+    best, worst = build("best"), build("worst")
+    cautious_regression = max(regression, best.p_regression(hypothesis.fail_margin + slack))
+    # A shift cannot be known to be smaller than what is not known of it.
+    possible = hypothesis.measure != "shift" or hypothesis.margin > slack
+    cautious_noninferior = max(noninferior, worst.p_noninferior(hypothesis.margin - slack)) if possible else 1.0
     alpha = hypothesis.alpha
     return _Tests(
         complete=complete,

@@ -1,4 +1,4 @@
-"""Tests of F1 over a whole suite: arm swaps where no drop is tolerated, a jackknife t where one is.
+"""Tests of F1 over a whole suite: a jackknife t, and arm swaps beside it.
 
 No permutation exists for a margin, and F1 is no mean that an exact test would fit. The t of the delete-one jackknife
 is approximate, and near scores without any spread it claims too much; what bounds it from below there:
@@ -45,6 +45,25 @@ class Jackknife:
     """Values without each unit; empty for a single one."""
     bounds: tuple[float, float]
     """Smallest and largest possible theta."""
+    kinds: NDArray[np.int64] | None = None
+    """True class of each unit; None where a unit holds several."""
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom: units less one; by class, after Welch and Satterthwaite.
+
+        In the macro average a few cases of a rare class can carry most of the variance. Then it is known as badly as
+        those few tell, however many other cases there are.
+        """
+        n = self.without.size
+        if self.kinds is None:
+            return n - 1
+        # Sorted, so that the order of the units cannot move the last digit.
+        parts = (self.without - np.sort(self.without).mean()) ** 2
+        order = np.lexsort((parts, self.kinds))
+        sizes, sums = np.bincount(self.kinds), np.bincount(self.kinds[order], weights=parts[order])
+        spread = float(np.sum(sums**2 / np.maximum(sizes - 1, 1)))
+        return n - 1 if spread <= 0 else max(1.0, min(n - 1.0, float(sums.sum()) ** 2 / spread))
 
     @property
     def standard_error(self) -> float | None:
@@ -74,7 +93,7 @@ class Jackknife:
         if error < _ZERO:
             unseen = alpha ** (1 / n)
             return low + (self.estimate - low) * unseen, high - (high - self.estimate) * unseen
-        reach = -float(stdtrit(n - 1, alpha)) * error
+        reach = -float(stdtrit(self.freedom, alpha)) * error
         return max(low, self.estimate - reach), min(high, self.estimate + reach)
 
     def reach(self, alpha: float) -> float | None:
@@ -82,7 +101,7 @@ class Jackknife:
         error = self.standard_error
         if error is None or error < _ZERO:
             return None
-        freedom = self.without.size - 1
+        freedom = self.freedom
         return (float(stdtrit(freedom, DEFAULT_POWER)) - float(stdtrit(freedom, alpha))) * error
 
     def _p_value(self, excess: float, *, worst: float, width: float) -> float:
@@ -91,7 +110,7 @@ class Jackknife:
         if error is None:
             return 1.0
         if error >= _ZERO:
-            p_value = float(stdtr(n - 1, -excess / error))
+            p_value = float(stdtr(self.freedom, -excess / error))
         else:
             p_value = _power(worst / (worst + excess), n) if excess > _TIE_SLACK else 1.0
         return max(p_value, _power(worst / width, n), _SMALLEST_P)
@@ -113,21 +132,18 @@ class CorpusDifference:
     def method(self) -> str:
         """Names of the test and of the interval, for people."""
         unit = "case" if self.clusters is None else "cluster"
-        at_zero = "with arm swaps" if self.relative else "arm swaps alone at margin 0"
-        return f"{self.average} F1: delete-one-{unit} jackknife t, {at_zero}; jackknife t interval"
+        return f"{self.average} F1: delete-one-{unit} jackknife t and arm swaps; jackknife t interval"
 
     def p_regression(self, margin: float) -> float:
         """P-value of H0: delta >= -margin."""
-        if margin == 0 and not self.relative:
-            return self.swaps.p_drop
         p_value = self._excess(margin).p_below()
         return max(p_value, self.swaps.p_drop) if margin >= 0 else p_value
 
     def p_noninferior(self, margin: float) -> float:
         """P-value of H0: delta <= -margin."""
-        if margin == 0 and not self.relative:
-            return self.swaps.p_gain
         excess = self._excess(margin)
+        if margin == 0 and not self.relative:
+            return max(excess.p_above(), self.swaps.p_gain)
         units, points = self.candidate.truth.shape[0], self._points(margin)
         leverage = self.candidate.leverage(self.average)
         net = math.floor(units * (excess.estimate - points) / leverage + _TIE_SLACK)
@@ -165,7 +181,8 @@ class CorpusDifference:
         """Theta = candidate - weight * reference + shift, which is delta + points."""
         estimate = self.candidate.f1(self.average) - self.reference.f1(self.average) + points
         without = self.candidate.f1_without_each(self.average) - weight * self.reference.f1_without_each(self.average)
-        return Jackknife(estimate=estimate, without=without + shift, bounds=(points - 1, points + 1))
+        bounds = (points - 1, points + 1)
+        return Jackknife(estimate=estimate, without=without + shift, bounds=bounds, kinds=_kinds(self.candidate))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +229,7 @@ class CorpusScore:
             estimate=self.candidate.f1(self.average) - threshold,
             without=self.candidate.f1_without_each(self.average) - threshold,
             bounds=(-threshold, 1 - threshold),
+            kinds=_kinds(self.candidate),
         )
 
 
@@ -259,6 +277,13 @@ def corpus_score_procedure(labels: Labelled, *, average: Average, required: floa
     """
     candidate = Tally.of(labels.truth, labels.candidate, unit=labels.unit)
     return CorpusScore(candidate=candidate, average=average, required=required, clusters=_clusters(labels, candidate))
+
+
+def _kinds(tally: Tally) -> NDArray[np.int64] | None:
+    """The one true class of each unit; None if a unit has several."""
+    if bool(np.any((tally.truth > 0).sum(axis=1) != 1)):
+        return None
+    return np.asarray(tally.truth.argmax(axis=1), dtype=np.int64)
 
 
 def _clusters(labels: Labelled, tally: Tally) -> int | None:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-_SHORTEST = 1.0
+SHORTEST = 0.5
+"""What an empty answer counts as: it has no logarithm, and is still shorter than an answer of one token."""
 _LARGEST_LOG = 700.0
 
 
@@ -38,7 +39,7 @@ def length_change(
     """Compare the lengths of two arms' answers to the same inputs.
 
     Args:
-        candidate: Length of each answer of the arm under test; under 1 counts as 1, since an empty answer has no
+        candidate: Length of each answer of the arm under test; 0 counts as one half, since an empty answer has no
             logarithm.
         reference: Length of the other arm's answer to the same input.
         alpha: One-sided error rate of each end of the interval.
@@ -56,7 +57,7 @@ def length_change(
         raise ValueError("Lengths must be finite numbers and not negative.")
     if ours.size == 0:
         return LengthChange(n=0, mean_candidate=None, mean_reference=None, change=None, low=None, high=None)
-    logs = np.log(np.maximum(ours, _SHORTEST)) - np.log(np.maximum(theirs, _SHORTEST))
+    logs = np.log(np.maximum(ours, SHORTEST)) - np.log(np.maximum(theirs, SHORTEST))
     centre = float(logs.mean())
     low, high = None, None
     if logs.size > 1:

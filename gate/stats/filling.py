@@ -1,8 +1,10 @@
 """From pairs to vectors, with the missing ones left out or filled in by the best or the worst that could have been.
 
-A known side always keeps its score. This module must not know what is tested.
+A known side always keeps its score. What labels cannot be filled in with, because no filling is the worst of all, is
+bounded instead. This module must not know what is tested.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from gate.domain import Pair
 from gate.stats.choice import Scores
-from gate.stats.corpus import Labelled
+from gate.stats.corpus import Average, Labelled
 
 Fill = Literal["leave out", "best", "worst"]
 """What becomes of a missing score; best and worst are meant for the candidate."""
@@ -59,27 +61,36 @@ def fill_scores(pairs: Sequence[Pair], fill: Fill) -> Scores:
     )
 
 
-def fill_labels(pairs: Sequence[Pair], fill: Fill) -> Labelled:
-    """Codes of the pairs' labels, repeat by repeat; a label that is never right is as wrong as none."""
-    kept = [pair for pair in pairs if fill != "leave out" or is_complete(pair)]
+def complete_labels(pairs: Sequence[Pair]) -> Labelled:
+    """Codes of the complete pairs' labels, repeat by repeat; a label that is never right is as wrong as none."""
+    kept = [pair for pair in pairs if is_complete(pair)]
     truths = [_truth(pair) for pair in kept]
     code_of = {label: code for code, label in enumerate(sorted(set(truths)))}
 
-    def codes(labels: Sequence[tuple[str | None, ...]], known: Sequence[bool], *, right: bool) -> NDArray[np.int64]:
-        repeats = max((len(row) for row, there in zip(labels, known, strict=True) if there), default=1)
-        rows = []
-        for row, there, truth in zip(labels, known, truths, strict=True):
-            filled: tuple[str | None, ...] = row if there else ((truth if right else None),) * repeats
-            rows.append([NO_LABEL if label is None else code_of.get(label, NO_LABEL) for label in filled])
-        return np.array(rows, dtype=np.int64).reshape(len(kept), repeats)
+    def codes(rows: Sequence[tuple[str | None, ...]]) -> NDArray[np.int64]:
+        found = [[NO_LABEL if label is None else code_of.get(label, NO_LABEL) for label in row] for row in rows]
+        return np.array(found, dtype=np.int64).reshape(len(rows), -1)
 
-    best = fill == "best"
     return Labelled(
         truth=np.array([code_of[truth] for truth in truths], dtype=np.int64),
-        candidate=codes([p.candidate_labels for p in kept], [p.candidate is not None for p in kept], right=best),
-        reference=codes([p.reference_labels for p in kept], [p.reference is not None for p in kept], right=not best),
+        candidate=codes([pair.candidate_labels for pair in kept]),
+        reference=codes([pair.reference_labels for pair in kept]),
         codes=cluster_codes(kept, like=pairs),
     )
+
+
+def missing_labels_move(pairs: Sequence[Pair], *, average: Average) -> float:
+    """How far the missing labels could move an F1, at most: the difference of two arms by twice as much.
+
+    One answer enters the F1 of its true class c and of the class k that it names: 2 tp / (n_c + named_c) moves by
+    2 / n_c at most, and by 2 / n_k. Macro-F1 averages over C classes; weighted F1 by n_c / n, which leaves 4 / n.
+    """
+    sizes = Counter(_truth(pair) for pair in pairs)
+    missing = [_truth(pair) for pair in pairs if not is_complete(pair)]
+    if average == "weighted":
+        return 4 * len(missing) / len(pairs) if missing else 0.0
+    smallest = min(sizes.values(), default=1)
+    return sum(2 / sizes[truth] + 2 / smallest for truth in missing) / max(1, len(sizes))
 
 
 def cluster_codes(pairs: Sequence[Pair], *, like: Sequence[Pair]) -> NDArray[np.int64] | None:

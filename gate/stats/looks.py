@@ -1,7 +1,7 @@
 """Tests that allow for stopping early: a comparison's p-values replaced by those of a run that asked in stages.
 
-Only paired differences of means have such a test. Whatever else is compared is tested at the end or not at all,
-because a p-value at a time that was chosen after seeing the data means nothing.
+Only paired differences of means of independent cases have such a test. Whatever else is compared is tested at the
+end or not at all, because a p-value at a time that was chosen after seeing the data means nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ def allow_for_looks(comparison: Comparison, hypothesis: Hypothesis, pairs: Seque
     """
     if comparison.delta is None:
         return comparison
-    if not _has_e_values(hypothesis):
+    if not _has_e_values(hypothesis, pairs):
         if looks.finished:
             return comparison
         return replace(comparison, p_regression=None, p_noninferior=None, method=STOPPED, decided_by_missing=False)
@@ -66,6 +66,7 @@ def allow_for_looks(comparison: Comparison, hypothesis: Hypothesis, pairs: Seque
     alpha = hypothesis.alpha
     return replace(
         comparison,
+        p_no_change=comparison.p_no_change if looks.finished else None,
         p_regression=cautious[0],
         p_noninferior=cautious[1],
         method=f"betting e-values at every look{f'; at the end {comparison.method}' if looks.finished else ''}",
@@ -87,16 +88,18 @@ def is_hopeless(hypothesis: Hypothesis, pairs: Sequence[Pair], *, planned: Seque
     Returns:
         True when it is (see `gate.stats.sequential.is_futile`); False where there is no such test.
     """
-    if not _has_e_values(hypothesis):
+    if not _has_e_values(hypothesis, pairs):
         return False
     tag = hypothesis.slice
     kept = [pair for pair in checked(pairs) if is_complete(pair) and (tag is None or tag in pair.tags)]
-    units = {(case.cluster is None, case.cluster or case.id) for case in planned if tag is None or tag in case.tags}
+    units = [case for case in planned if tag is None or tag in case.tags]
     look = _look(kept, np.ones(len(kept), dtype=np.bool_), "leave out")
     return is_futile(look, total=max(len(units), look.n), margin=hypothesis.fail_margin, alpha=hypothesis.alpha / rules)
 
 
-def _has_e_values(hypothesis: Hypothesis) -> bool:
+def _has_e_values(hypothesis: Hypothesis, pairs: Sequence[Pair]) -> bool:
+    if any(pair.cluster is not None for pair in pairs):
+        return False
     in_points = hypothesis.measure == "delta" and not hypothesis.relative and hypothesis.metric not in CORPUS_METRICS
     return in_points and max(abs(hypothesis.margin), abs(hypothesis.fail_margin)) < 1
 
@@ -104,7 +107,4 @@ def _has_e_values(hypothesis: Hypothesis) -> bool:
 def _look(pairs: Sequence[Pair], seen: NDArray[np.bool_], fill: Fill) -> Look:
     scores = fill_scores([pair for pair, counts in zip(pairs, seen, strict=True) if counts], fill)
     differences = scores.candidate - scores.reference
-    if scores.codes is not None and differences.size:
-        # The cluster is what was sampled: one mean difference each.
-        differences = np.bincount(scores.codes, weights=differences) / np.bincount(scores.codes)
     return Look.of_differences(np.clip(differences, -1.0, 1.0))

@@ -21,11 +21,16 @@ from scipy.special import stdtr, stdtrit
 from gate.stats import binary
 from gate.stats.bounded import gaffke
 from gate.stats.clustered import Clustered, ClusterSums, cr2
+from gate.stats.distribution import SHORTEST
 from gate.stats.planning import DEFAULT_POWER, level_of_each_end, smallest_detectable_drop
 from gate.stats.procedures import BoundedValues, ClusteredValues, Procedure
 from gate.stats.rejection_region import UNSUMMED_MASS, Region, rate_grid, supremum
 
-_SHORTEST, _LARGEST_LOG, _ZERO, _WIDEST_UNSEEN = 1.0, 700.0, 1e-12, 0.5
+_LARGEST_LOG = 700.0
+"""Beyond this the exponential is no floating-point number."""
+_ZERO = 1e-12
+_WIDEST_UNSEEN = 0.5
+"""A wider band than this says nothing more about how many inputs behave otherwise."""
 
 
 class Shift(Procedure, Protocol):
@@ -239,7 +244,7 @@ def ratio_shift(
     """Compare the lengths of two arms' answers to the same inputs.
 
     Args:
-        candidate: Length of the candidate's answer to each input; under 1 counts as 1, as 0 has no logarithm.
+        candidate: Length of the candidate's answer to each input; 0 counts as one half, as it has no logarithm.
         reference: The same of the other arm.
         codes: The cluster of each input; None when all inputs are independent.
 
@@ -250,7 +255,7 @@ def ratio_shift(
         ValueError: If the lengths do not pair up, there is none, or one is negative or not finite.
     """
     _check_pairs(candidate, reference, most=math.inf)
-    logs = np.log(np.maximum(candidate, _SHORTEST)) - np.log(np.maximum(reference, _SHORTEST))
+    logs = np.log(np.maximum(candidate, SHORTEST)) - np.log(np.maximum(reference, SHORTEST))
     sums = ClusterSums.of(logs, np.arange(logs.size) if codes is None else codes)
     return RatioShift(sums=sums, clusters=None if codes is None else sums.count)
 

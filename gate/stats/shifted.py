@@ -10,10 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from gate.domain import Pair
+from gate.stats.distribution import SHORTEST
 from gate.stats.filling import cluster_codes, is_complete
 from gate.stats.marginals import category_shift
 from gate.stats.procedures import Procedure
 from gate.stats.shift import ratio_shift, share_shift
+
+LENGTH = "length"
+"""The property that is no share of the inputs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +54,9 @@ def shifted(metric: str, pairs: Sequence[Pair], *, seed: int) -> Shifted | None:
         for values in ([pair.candidate for pair in kept], [pair.reference for pair in kept])
     )
     codes = cluster_codes(kept, like=pairs)
-    if metric == "length":
+    if metric == LENGTH:
         procedure: Procedure = ratio_shift(ours, theirs, codes)
-        logs = np.log(np.maximum(ours, 1.0)) - np.log(np.maximum(theirs, 1.0))
+        logs = np.log(np.maximum(ours, SHORTEST)) - np.log(np.maximum(theirs, SHORTEST))
         change = float(np.expm1(logs.mean()))
     else:
         procedure = share_shift(ours, theirs, codes, seed=seed)

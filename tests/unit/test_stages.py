@@ -65,8 +65,8 @@ def test_asked_part__keeps_the_asked_cases_in_their_order() -> None:
     assert Schedule(seed=0, stages=4, asked=4).asked_part(plan) is plan
 
 
-PASSED = a_finding(p_value=1.0)
-FAILED = a_finding(outcome="fail", p_value=0.001)
+PASSED = a_finding(p_value=1.0, final=True)
+FAILED = a_finding(outcome="fail", p_value=0.001, final=True)
 OPEN = a_finding(outcome="inconclusive", reason="underpowered")
 CRITICAL = a_finding(rule="critical", p_value=None)
 UNPROVEN = a_finding(outcome="fail", reason="underpowered", p_value=0.6)
@@ -82,9 +82,10 @@ UNPROVEN = a_finding(outcome="fail", reason="underpowered", p_value=0.6)
         ((OPEN, FAILED), True),
         ((OPEN, replace(FAILED, blocking=False)), False),
         ((PASSED, CRITICAL), False),
-        ((OPEN, replace(CRITICAL, outcome="fail")), True),
+        ((OPEN, replace(CRITICAL, outcome="fail", final=True)), True),
         ((OPEN, replace(CRITICAL, rule="retention", outcome="fail")), False),
         ((PASSED, UNPROVEN), False),
+        ((PASSED, replace(PASSED, final=False)), False),
         ((PASSED, replace(OPEN, blocking=False)), True),
         ((), False),
     ],
@@ -93,7 +94,16 @@ def test_is_decided__only_by_what_later_cases_cannot_undo(findings: tuple[Findin
     assert is_decided(findings) is decided
 
 
-@pytest.mark.parametrize("finding", [PASSED, FAILED, replace(OPEN, p_value=0.6), replace(CRITICAL, outcome="fail"), a_finding(outcome="error")])
+@pytest.mark.parametrize(
+    "finding",
+    [
+        PASSED,
+        FAILED,
+        replace(OPEN, p_value=0.6),
+        replace(CRITICAL, outcome="fail", final=True),
+        a_finding(outcome="error"),
+    ],
+)
 def test_reserved__what_is_certain_stands(finding: Finding) -> None:
     assert reserved(finding) is finding
 

@@ -87,8 +87,8 @@ def test_load_config__says_where_and_what(tmp_path: Path, old: str, new: str, me
     [
         ("{kind: max_drop, drop: 5}", "gate.yaml:9:36: suites.json.rules.0.drop: an amount needs its unit, for example 5pp"),
         ("{kind: max_drop, drop: 0.02}", "an amount needs its unit, for example 0.02pp"),
-        ("{kind: max_drop, drop: \u0665pp}", "an amount needs its unit"),
-        ("{kind: max_drop, drop: -2pp}", "an amount needs its unit"),
+        ("{kind: max_drop, drop: \u0665pp}", "is no amount: a number from 0 to 100"),
+        ("{kind: max_drop, drop: -2pp}", "is no amount: a number from 0 to 100"),
         ("{kind: max_drop, drop: 101pp}", "101pp is more than 100"),
         ("{kind: min_gain, gain: 3%}", "only percentage points make sense here: write '3pp'"),
         ("{kind: min_score, score: 0.8}", "a share is written with its per cent sign, for example '80%'"),

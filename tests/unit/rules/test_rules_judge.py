@@ -1,6 +1,7 @@
 """What each rule concludes from a tested comparison; the tests themselves are tested in `tests/unit/stats`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -281,6 +282,7 @@ def a_finding(outcome: Any, *, blocking: bool = True) -> Finding:
     return Finding(
         rule="max_drop", suite="json", slice=None, against="base", outcome=outcome, blocking=blocking, reason=None,
         message="m", observed=None, unit="points", limit=None, limit_text="l", p_value=None,
+        final=outcome != "inconclusive", guards=blocking,
     )  # fmt: skip
 
 
@@ -303,6 +305,22 @@ def test_combine__without_a_regression_suite_nothing_passes() -> None:
     assert combine([a_finding("pass")], {"routing": "task"}) == "inconclusive"
     verdict = conclude([a_finding("pass")], [], roles={"routing": "task"}, fail_on="regression")
     assert "nothing was checked for regressions" in verdict.headline
+
+
+def test_combine__a_regression_suite_that_no_rule_guards_protects_nothing() -> None:
+    unguarded = replace(a_finding("pass"), guards=False)
+    assert combine([unguarded], {"json": "regression"}) == "inconclusive"
+    verdict = conclude([unguarded], [], roles={"json": "regression"}, fail_on="regression")
+    assert "nothing was checked for regressions" in verdict.headline
+    other = replace(a_finding("pass"), suite="facts")
+    assert combine([unguarded, other], {"json": "regression", "facts": "regression"}) == "pass"
+    verdict = conclude([unguarded, other], [], roles={"json": "regression", "facts": "regression"}, fail_on="never")
+    assert verdict.headline == "Yes, open: Drops beyond the limits are ruled out in the one protected suite."
+
+
+def test_combine__a_warning_without_proof_is_no_pass() -> None:
+    warned = replace(a_finding("warn"), final=False)
+    assert combine([a_finding("pass"), warned], {"json": "regression"}) == "inconclusive"
 
 
 def test_combine__a_rule_that_does_not_block_never_matters() -> None:

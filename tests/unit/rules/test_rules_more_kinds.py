@@ -48,11 +48,15 @@ def scores(*groups: tuple[int, float | None, float | None], **fields: Any) -> tu
     )
 
 
-def facts(name: str, role: Role, *, scorer: str = "exact_match", binary: bool = True, **pairs: Sequence[Pair]) -> SuiteFacts:
+def facts(
+    name: str, role: Role, *, scorer: str = "exact_match", binary: bool = True, **pairs: Sequence[Pair]
+) -> SuiteFacts:
     """A suite with the candidate's pairs against each named arm; its cases are those of the first arm."""
     first = next(iter(pairs.values()))
     cases = tuple(a_case(id=one.case, tags=one.tags, critical=one.critical, cluster=one.cluster) for one in first)
-    known: dict[ArmName, tuple[Pair, ...]] = {arm: tuple(pairs[arm]) for arm in ("base", "incumbent", "prompted") if arm in pairs}
+    known: dict[ArmName, tuple[Pair, ...]] = {
+        arm: tuple(pairs[arm]) for arm in ("base", "incumbent", "prompted") if arm in pairs
+    }
     return SuiteFacts(name=name, role=role, scorer=scorer, binary=binary, metric="mean", cases=cases, pairs=known)
 
 
@@ -128,13 +132,13 @@ def test_max_flips__passes_when_a_higher_rate_is_ruled_out() -> None:
 
 
 def test_max_flips__says_how_many_cases_would_decide() -> None:
-    finding = judge(MaxFlips(rate=pp(3)), regression((15, 0.0, 1.0), (285, 1.0, 1.0)))
+    finding = judge(MaxFlips(rate=pp(3)), regression((12, 0.0, 1.0), (288, 1.0, 1.0)))
     assert (finding.outcome, finding.reason) == ("inconclusive", "straddles_margin")
     cases = said_cases(finding)
-    assert cases == pytest.approx(planned(0.05 * 0.95, 0.02), rel=0.2)
+    assert cases == pytest.approx(planned(0.04 * 0.96, 0.01), rel=0.25)
     # So many cases really decide: the exact test's power, from the binomial distribution alone.
     least = int(binom.isf(ALPHA, cases, 0.03)) + 1
-    assert 0.75 < float(binom.sf(least - 1, cases, 0.05)) < 0.95
+    assert 0.75 < float(binom.sf(least - 1, cases, 0.04)) < 0.95
 
 
 def test_max_flips__at_the_limit_no_number_of_cases_is_named() -> None:
@@ -199,9 +203,17 @@ def test_retention__partly_right_is_neither_good_before_nor_kept_now() -> None:
 
 @pytest.mark.parametrize(
     ("kept", "lost", "unanswered", "outcome"),
-    [(100, 0, 5, "pass"), (94, 0, 6, "inconclusive"), (94, 1, 5, "inconclusive"), (94, 6, 10, "inconclusive"), (94, 7, 10, "fail")],
+    [
+        (100, 0, 5, "pass"),
+        (94, 0, 6, "inconclusive"),
+        (94, 1, 5, "inconclusive"),
+        (94, 5, 10, "inconclusive"),
+        (94, 6, 10, "fail"),
+    ],
 )
-def test_retention__a_missing_answer_is_neither_kept_nor_lost(kept: int, lost: int, unanswered: int, outcome: str) -> None:
+def test_retention__a_missing_answer_is_neither_kept_nor_lost(
+    kept: int, lost: int, unanswered: int, outcome: str
+) -> None:
     finding = judge(Retention(), regression((kept, 1.0, 1.0), (lost, 0.0, 1.0), (unanswered, None, 1.0)))
     assert finding.outcome == outcome
     assert finding.observed == pytest.approx(kept / (kept + lost))
@@ -221,11 +233,6 @@ def test_retention__what_the_reference_arm_said_may_be_missing() -> None:
     assert judge(Retention(), regression((50, 0.0, 1.0), (50, 1.0, 1.0), (10, None, None))).outcome == "fail"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Retention.judge counts every case without a reference score as possibly lost and possibly kept, "
-    "although a known candidate score settles which of the two it can be.",
-)
 @pytest.mark.parametrize(("candidate", "kept", "lost", "outcome"), [(1.0, 100, 0, "pass"), (0.0, 94, 6, "fail")])
 def test_retention__a_known_candidate_narrows_what_could_have_been(
     candidate: float, kept: int, lost: int, outcome: str
@@ -256,7 +263,12 @@ def test_retention__a_slice_looks_at_its_cases_only() -> None:
 
 def test_prompt_is_enough__a_proven_loss_against_the_prompt_fails() -> None:
     finding = judge(PromptIsEnough(), task((50, 0.0, 1.0), (150, 1.0, 1.0), arm="prompted"))
-    assert (finding.outcome, finding.reason, finding.against, finding.suite) == ("fail", "prompt_is_enough", "prompted", "routing")
+    assert (finding.outcome, finding.reason, finding.against, finding.suite) == (
+        "fail",
+        "prompt_is_enough",
+        "prompted",
+        "routing",
+    )
     assert finding.message == (
         "On routing the prompted base scores 100.0 %, the candidate 75.0 %, that is -25.0 pp (50 broke, 0 fixed): "
         "the candidate is worse than a good prompt on the base, proven."
@@ -286,15 +298,17 @@ def test_prompt_is_enough__must_prove_refuses_a_draw() -> None:
     assert judge(PromptIsEnough(), draw).outcome == "warn"
     strict = judge(PromptIsEnough(must_prove=True), draw)
     assert (strict.outcome, strict.reason) == ("fail", "no_gain_shown")
-    assert strict.message.endswith("is not proven; about 14,471 cases would decide if the difference is what was seen. "
-                                   "The rule demands proof (must_prove).") or "is not proven" in strict.message  # fmt: skip
+    assert "which of the two is better is not proven" in strict.message
+    assert strict.message.endswith("The rule demands proof (must_prove).")
 
 
 def test_prompt_is_enough__below_the_share_but_unproven_is_open() -> None:
-    finding = judge(PromptIsEnough(), task((5, 1.0, 1.0), (4, 1.0, 0.0), (2, 0.0, 1.0), (20, 0.0, 0.0), arm="prompted"))
+    finding = judge(
+        PromptIsEnough(), task((20, 1.0, 1.0), (16, 1.0, 0.0), (8, 0.0, 1.0), (80, 0.0, 0.0), arm="prompted")
+    )
     assert (finding.outcome, finding.reason) == ("inconclusive", "no_gain_shown")
     assert "which of the two is better is not proven" in finding.message
-    assert said_cases(finding) == pytest.approx(planned(6 / 31 - (2 / 31) ** 2, 2 / 31), rel=0.25)
+    assert said_cases(finding) == pytest.approx(planned(24 / 124 - (8 / 124) ** 2, 8 / 124), rel=0.25)
 
 
 def test_prompt_is_enough__a_candidate_that_scores_nothing_counts_as_reached() -> None:
@@ -364,7 +378,9 @@ def test_max_shift__lengths_move_by_a_ratio_in_either_direction(factor: float, n
     finding = judge(MaxShift(measure="length", shift=Amount(0.25, "%")), unlabelled(), properties=lengths(factor, n))
     assert (finding.outcome, finding.unit) == (outcome, "ratio")
     assert finding.observed == pytest.approx(factor - 1)
-    assert finding.message.startswith(f"The length of the answers moved by {100 * (factor - 1):+.0f} %".replace("+0 %", "0 %"))
+    assert finding.message.startswith(
+        f"The length of the answers moved by {100 * (factor - 1):+.0f} %".replace("+0 %", "0 %")
+    )
     assert bool(finding.advice) is (outcome == "fail")
 
 
@@ -393,17 +409,20 @@ def test_max_shift__shares_move_in_points_in_either_direction(measure: Property,
 
 def test_max_shift__formats_are_judged_by_the_one_that_moved_most() -> None:
     rule = MaxShift(measure="format", shift=pp(5))
-    moved = judge(rule, unlabelled(), properties=kinds((60, "prose", "list"), (20, "prose", "json"), (220, "prose", "prose")))
+    moved = judge(
+        rule, unlabelled(), properties=kinds((60, "prose", "list"), (20, "prose", "json"), (220, "prose", "prose"))
+    )
     assert (moved.outcome, moved.observed) == ("fail", pytest.approx(80 / 300))
     # Swapped formats are no shift of any format's share.
-    swapped = judge(rule, unlabelled(), properties=kinds((5, "prose", "list"), (5, "list", "prose"), (290, "prose", "prose")))
+    swapped = judge(
+        rule, unlabelled(), properties=kinds((5, "prose", "list"), (5, "list", "prose"), (290, "prose", "prose"))
+    )
     assert (swapped.outcome, swapped.observed) == ("pass", 0.0)
 
 
 def test_max_shift__more_than_a_twentieth_missing_is_left_open() -> None:
-    rule = MaxShift(measure="refusal", shift=pp(5))
-    five = judge(rule, unlabelled(), properties=scores((190, 0.0, 0.0), (10, None, 0.0)))
-    assert five.outcome == "pass"
+    rule = MaxShift(measure="refusal", shift=pp(15))
+    assert judge(rule, unlabelled(), properties=scores((190, 0.0, 0.0), (10, None, 0.0))).outcome == "pass"
     more = judge(rule, unlabelled(), properties=scores((189, 0.0, 0.0), (6, None, 0.0), (5, 0.0, None)))
     assert (more.outcome, more.reason) == ("inconclusive", "missing_cases")
     assert more.message == (
@@ -414,7 +433,18 @@ def test_max_shift__more_than_a_twentieth_missing_is_left_open() -> None:
     assert judge(rule, unlabelled(), properties=scores((9, None, 0.0))).outcome == "error"
 
 
-@pytest.mark.parametrize(("measure", "shift"), [("length", "5pp"), ("refusal", "5%"), ("format", "5%"), ("truncation", "5%"), ("repetition", "5%")])
+def test_max_shift__missing_lengths_are_only_counted() -> None:
+    rule = MaxShift(measure="length", shift=Amount(0.25, "%"))
+    known = lengths(1.0)
+    lost = tuple(a_pair(case=f"m{index}", candidate=None, reference=30.0) for index in range(11))
+    assert judge(rule, unlabelled(), properties=(*known, *lost[:10])).outcome == "pass"
+    assert judge(rule, unlabelled(), properties=(*known, *lost)).reason == "missing_cases"
+
+
+@pytest.mark.parametrize(
+    ("measure", "shift"),
+    [("length", "5pp"), ("refusal", "5%"), ("format", "5%"), ("truncation", "5%"), ("repetition", "5%")],
+)
 def test_max_shift__the_unit_must_fit_the_property(measure: str, shift: str) -> None:
     with pytest.raises(ValidationError, match=f"a shift of {measure} is given in p"):
         MaxShift.model_validate({"measure": measure, "shift": shift})
@@ -424,7 +454,10 @@ def test_max_shift__the_unit_must_fit_the_property(measure: str, shift: str) -> 
 
 
 def test_against_incumbent__each_rule_looks_at_the_incumbents_pairs() -> None:
-    better_than_base, worse_than_incumbent = scores((60, 1.0, 0.0), (240, 1.0, 1.0)), scores((60, 0.0, 1.0), (240, 1.0, 1.0))
+    better_than_base, worse_than_incumbent = (
+        scores((60, 1.0, 0.0), (240, 1.0, 1.0)),
+        scores((60, 0.0, 1.0), (240, 1.0, 1.0)),
+    )
     suite = facts("json", "regression", base=better_than_base, incumbent=worse_than_incumbent)
     for rule in (MaxDrop(), Retention(), MaxFlips(rate=pp(3))):
         assert judge(rule, suite).outcome == "pass"
@@ -474,7 +507,7 @@ def test_must_prove__an_error_stays_an_error_and_a_pass_a_pass() -> None:
 def test_min_gain__cases_that_would_decide_are_those_of_the_paired_z_test() -> None:
     finding = judge(MinGain(gain=pp(1)), task((24, 1.0, 0.0), (12, 0.0, 1.0), (264, 1.0, 1.0)))
     assert finding.outcome == "inconclusive"
-    assert said_cases(finding) == pytest.approx(planned(36 / 300 - 0.04**2, 0.03), rel=0.1)
+    assert said_cases(finding) == pytest.approx(planned(36 / 300 - 0.04**2, 0.03), rel=0.15)
 
 
 def test_min_gain__below_the_demanded_gain_no_number_is_promised() -> None:
@@ -502,20 +535,16 @@ def test_tradeoff__cases_that_would_decide_sum_both_variances() -> None:
     finding = judge(Tradeoff(), gain, loss, whole=True)
     assert finding.outcome == "inconclusive"
     assert finding.observed == pytest.approx(30 / n - 18 / n)
-    # The interval is a sum of one-sided bounds, so standard errors add up, not variances.
+    # The interval is a sum of two bounds at half the error rate: standard errors add up, not variances.
     errors = math.sqrt(30 / n - (30 / n) ** 2) + math.sqrt(18 / n - (18 / n) ** 2)
-    assert said_cases(finding) == pytest.approx(planned(errors**2, 12 / n), rel=0.15)
+    wider = NormalDist().inv_cdf(1 - ALPHA / 2) / NormalDist().inv_cdf(1 - ALPHA)
+    assert said_cases(finding) == pytest.approx(planned((errors * wider) ** 2, 12 / n), rel=0.15)
 
 
 def half_right(n: int) -> SuiteFacts:
     return regression((n // 2, 1.0, 1.0), (n - n // 2, 0.0, 0.0))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="MaxDrop plans a limit in per cent of the base as if it were points: at a base of 50 % the number of cases "
-    "it names does not decide.",
-)
 def test_max_drop__as_many_cases_as_a_relative_limit_says_do_decide() -> None:
     rule = MaxDrop(drop=Amount(0.10, "%"))
     finding = judge(rule, half_right(20))
@@ -536,11 +565,6 @@ def test_conclude__names_the_loss_against_the_base() -> None:
     assert "json -20.0 pp" in headline([MaxDrop()], [suite]).headline
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="verdict._delta takes the first comparison with a reference arm whatever its measure: for max_flips the "
-    "headline's figure is what is left of the tolerated rate, not the change of the score.",
-)
 def test_conclude__a_flip_rate_is_not_taken_for_the_change_of_the_score() -> None:
     suite = regression((60, 0.0, 1.0), (60, 1.0, 0.0), (180, 1.0, 1.0))
     said = headline([MaxFlips(rate=pp(3)), MaxDrop()], [suite]).headline

@@ -207,6 +207,19 @@ def test_arm_swaps__are_never_zero_when_drawn() -> None:
     assert difference(lost).p_noninferior(0.0) == 1.0
 
 
+def welch(labels: Labelled, kept: Sequence[Labelled], without: Sequence[float]) -> float:
+    """Degrees of freedom by class after Welch and Satterthwaite; units less one where they mix classes."""
+    if labels.codes is not None:
+        return len(kept) - 1
+    mean = float(np.mean(without))
+    by_class: dict[int, list[float]] = {}
+    for truth, value in zip(labels.truth.tolist(), without, strict=True):
+        by_class.setdefault(truth, []).append((value - mean) ** 2)
+    total = sum(sum(parts) for parts in by_class.values())
+    spread = sum(sum(parts) ** 2 / max(1, len(parts) - 1) for parts in by_class.values())
+    return max(1.0, min(len(kept) - 1.0, total**2 / spread))
+
+
 @pytest.mark.parametrize("average", AVERAGES)
 @pytest.mark.parametrize("relative", [False, True])
 @pytest.mark.parametrize("clusters", [None, 9])
@@ -223,13 +236,14 @@ def test_procedure__equals_the_jackknife_by_hand(average: Average, relative: boo
 
     procedure = difference(labels, average=average, relative=relative)
     statistic = (plain_delta(labels, average, weight=weight) + shift) / standard_error(weight)
-    freedom = len(kept) - 1
+    freedom = welch(labels, kept, [plain_delta(left, average, weight=weight) for left in kept])
+    in_points = welch(labels, kept, [plain_delta(left, average) for left in kept])
     assert procedure.p_regression(margin) == pytest.approx(student.cdf(statistic, freedom), rel=1e-9)
-    reach = student.ppf(0.95, freedom) * standard_error(1.0)
+    reach = student.ppf(0.95, in_points) * standard_error(1.0)
     delta = plain_delta(labels, average)
     assert procedure.interval(0.05) == pytest.approx((max(-1, delta - reach), min(1, delta + reach)))
     points = margin * plain_f1(labels.truth.tolist(), labels.reference.tolist(), average) if relative else margin
-    expected = points + (student.ppf(0.8, freedom) + student.ppf(0.95, freedom)) * standard_error(1.0)
+    expected = points + (student.ppf(0.8, in_points) + student.ppf(0.95, in_points)) * standard_error(1.0)
     drop = procedure.detectable_drop(margin, 0.05)
     assert drop == (pytest.approx(expected) if expected <= 1 else None)
 
@@ -240,7 +254,9 @@ def test_p_noninferior__equals_the_jackknife_where_nothing_bounds_it() -> None:
     without = np.array([plain_delta(only(labels, rows), "weighted") for rows in kept])
     error = math.sqrt(199 / 200 * float(np.sum((without - without.mean()) ** 2)))
     statistic = (plain_delta(labels, "weighted") + 0.05) / error
-    assert difference(labels, average="weighted").p_noninferior(0.05) == pytest.approx(student.sf(statistic, 199))
+    assert difference(labels, average="weighted").p_noninferior(0.05) == pytest.approx(
+        student.sf(statistic, welch(labels, [labels] * 200, without.tolist()))
+    )
 
 
 @pytest.mark.parametrize("relative", [False, True])
@@ -408,11 +424,12 @@ def test_score_procedure__equals_the_jackknife_by_hand() -> None:
     )
     error = math.sqrt(79 / 80 * float(np.sum((without - without.mean()) ** 2)))
     score = plain_f1(truth, answers, "weighted")
+    freedom = welch(labels, [labels] * 80, without.tolist())
     procedure = corpus_score_procedure(labels, average="weighted", required=0.8, seed=0)
-    assert procedure.p_regression(0.05) == pytest.approx(student.cdf((score - 0.75) / error, 79), rel=1e-6)
-    reach = student.ppf(0.95, 79) * error
+    assert procedure.p_regression(0.05) == pytest.approx(student.cdf((score - 0.75) / error, freedom), rel=1e-6)
+    reach = student.ppf(0.95, freedom) * error
     assert procedure.interval(0.05) == pytest.approx((score - 0.8 - reach, score - 0.8 + reach))
-    quantiles = student.ppf(0.8, 79) + student.ppf(0.95, 79)
+    quantiles = student.ppf(0.8, freedom) + student.ppf(0.95, freedom)
     assert procedure.detectable_drop(0.05, 0.05) == pytest.approx(0.05 + quantiles * error)
     assert procedure.p_no_change() is None
 

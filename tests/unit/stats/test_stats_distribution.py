@@ -26,8 +26,8 @@ def test_length_change__half_as_long_everywhere() -> None:
     assert (found.low, found.change, found.high) == pytest.approx((-0.5, -0.5, -0.5))
 
 
-def test_length_change__an_empty_answer_counts_as_one_token() -> None:
-    assert length_change([0, 0], [4, 4], alpha=0.05).change == pytest.approx(-0.75)
+def test_length_change__an_empty_answer_counts_as_half_a_token() -> None:
+    assert length_change([0, 0], [4, 4], alpha=0.05).change == pytest.approx(-0.875)
 
 
 def test_length_change__too_few_pairs() -> None:
