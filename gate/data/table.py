@@ -6,7 +6,7 @@ separated by `|`; `messages` is a JSON array of objects; `critical` is `true` or
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pydantic import JsonValue
 
@@ -19,10 +19,23 @@ _TRUTH: dict[str, bool] = {"true": True, "false": False}
 
 
 def table_rows(text: str) -> Iterator[NumberedRow | BadLine]:
-    """Yield each row of a CSV text as a JSON-like mapping.
+    """Yield each row of a CSV text of cases as a JSON-like mapping.
 
     Args:
-        text: Comma-separated, quoted with `"`, quotes doubled within quotes (RFC 4180).
+        text: See `csv_rows`.
+    """
+    return csv_rows(text, header_problem=_header_problem, values=_values)
+
+
+def csv_rows(
+    text: str, *, header_problem: Callable[[list[str]], str | None], values: Callable[[Iterable[tuple[str, str]]], Row]
+) -> Iterator[NumberedRow | BadLine]:
+    """Yield each row of a CSV text.
+
+    Args:
+        text: Comma-separated, quoted with `"`, quotes doubled within quotes (RFC 4180). The first row names columns.
+        header_problem: Says what is wrong with the names of the columns; None if nothing is.
+        values: Makes a mapping of a row's (name, cell) pairs; raises ValueError if it cannot.
 
     Yields:
         Rows and bad lines; after a quoting error nothing more, because the rest cannot be told apart.
@@ -40,12 +53,23 @@ def table_rows(text: str) -> Iterator[NumberedRow | BadLine]:
             return
         if header is None and cells:
             header = [cell.strip() for cell in cells]
-            if reason := _header_problem(header):
+            if reason := header_problem(header):
                 yield BadLine(line=line, reason=reason)
                 return
         elif header is not None and any(cell.strip() for cell in cells):
-            yield _row(header, cells, line=line)
+            yield _row(header, cells, line=line, values=values)
         line = reader.line_num + 1
+
+
+def _row(
+    header: list[str], cells: list[str], *, line: int, values: Callable[[Iterable[tuple[str, str]]], Row]
+) -> NumberedRow | BadLine:
+    if len(cells) != len(header):
+        return BadLine(line=line, reason=f"has {len(cells)} cells where the header has {len(header)}")
+    try:
+        return NumberedRow(line=line, values=values(zip(header, cells, strict=True)))
+    except ValueError as broken:
+        return BadLine(line=line, reason=str(broken))
 
 
 def _header_problem(header: list[str]) -> str | None:
@@ -57,14 +81,8 @@ def _header_problem(header: list[str]) -> str | None:
     return None if "id" in header else "there is no column 'id'; the first row must name the columns"
 
 
-def _row(header: list[str], cells: list[str], *, line: int) -> NumberedRow | BadLine:
-    if len(cells) != len(header):
-        return BadLine(line=line, reason=f"has {len(cells)} cells where the header has {len(header)}")
-    try:
-        values: Row = {name: _value(name, cell) for name, cell in zip(header, cells, strict=True) if cell.strip()}
-    except ValueError as broken:
-        return BadLine(line=line, reason=str(broken))
-    return NumberedRow(line=line, values=values)
+def _values(cells: Iterable[tuple[str, str]]) -> Row:
+    return {name: _value(name, cell) for name, cell in cells if cell.strip()}
 
 
 def _value(name: str, cell: str) -> JsonValue:

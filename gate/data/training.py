@@ -5,8 +5,6 @@ Training data comes from everywhere, so keys that are not known are left aside; 
 still a bad line, because an overlap with a suite could hide in it. This module must not know what the rows are for.
 """
 
-import csv
-import io
 import json
 import re
 from collections import Counter
@@ -30,6 +28,7 @@ from gate.data.lines import (
     sentences,
     shown,
 )
+from gate.data.table import csv_rows
 from gate.domain import Message
 from gate.errors import CasesError
 
@@ -250,25 +249,7 @@ def _table_rows(text: str) -> Iterator[NumberedRow | BadLine]:
     An empty cell is an empty text, so that a row without an answer differs from a table without the column; but where
     a key says what form the row has, it is an absent one.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = None
-    line = 1
-    while True:
-        try:
-            cells = next(reader, None)
-        except csv.Error as broken:
-            yield BadLine(line=line, reason=f"not CSV: {broken}")
-            return
-        if cells is None:
-            return
-        if header is None and cells:
-            header = [cell.strip() for cell in cells]
-            if reason := _header_problem(header):
-                yield BadLine(line=line, reason=reason)
-                return
-        elif header is not None and any(cell.strip() for cell in cells):
-            yield _table_row(header, cells, line=line)
-        line = reader.line_num + 1
+    return csv_rows(text, header_problem=_header_problem, values=_cell_values)
 
 
 def _header_problem(header: list[str]) -> str | None:
@@ -277,15 +258,13 @@ def _header_problem(header: list[str]) -> str | None:
     return None if _ADAPTERS.keys() & set(header) else _NO_FORM_COLUMN
 
 
-def _table_row(header: list[str], cells: list[str], *, line: int) -> NumberedRow | BadLine:
-    if len(cells) != len(header):
-        return BadLine(line=line, reason=f"has {len(cells)} cells where the header has {len(header)}")
+def _cell_values(cells: Iterable[tuple[str, str]]) -> Row:
     values: Row = {}
-    for name, cell in zip(header, cells, strict=True):
+    for name, cell in cells:
         absent = not cell.strip() and (name in _ADAPTERS or name in _ARRAY_COLUMNS)
         try:
             if not absent:
                 values[name] = json_value(cell) if name in _ARRAY_COLUMNS else cell
         except ValueError as broken:
-            return BadLine(line=line, reason=f"'{name}' is no JSON array: {broken}")
-    return NumberedRow(line=line, values=values)
+            raise ValueError(f"'{name}' is no JSON array: {broken}") from None
+    return values

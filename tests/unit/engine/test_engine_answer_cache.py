@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import pytest
@@ -89,6 +88,13 @@ def a_store(folder: Path) -> AnswerStore:
 def store(tmp_path: Path) -> Iterator[AnswerStore]:
     with a_store(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> AnswerStore:
+    store = a_store(tmp_path_factory.mktemp("empty"))
+    store.close()
+    return store
 
 
 def cached(session: Rehearsed, store: AnswerStore, *, pinned: bool = True) -> CachedAnswers:
@@ -311,8 +317,13 @@ def test_to_recheck__more_suites_than_places_and_fewer_answers_than_places(store
     assert sorted(chosen(cache, known[:2], seed=4)) == sorted((one.suite, one.case) for one in known[:2])
 
 
-@given(st.lists(st.tuples(st.integers(1, 400), st.sampled_from([8, 32])), min_size=1, max_size=30), st.integers(0, 9))
-def test_to_recheck__batches_that_the_session_takes(shapes: list[tuple[int, int]], seed: int) -> None:
+@given(
+    shapes=st.lists(st.tuples(st.integers(1, 400), st.sampled_from([8, 32])), min_size=1, max_size=30),
+    seed=st.integers(0, 9),
+)
+def test_to_recheck__batches_that_the_session_takes(
+    empty_store: AnswerStore, shapes: list[tuple[int, int]], seed: int
+) -> None:
     prompts = [
         a_prompt(case=f"c{index}", token_ids=tuple(range(length)), max_new_tokens=new, stage=index % 2)
         for index, (length, new) in enumerate(shapes)
@@ -323,8 +334,7 @@ def test_to_recheck__batches_that_the_session_takes(shapes: list[tuple[int, int]
         return len(batch) * (max(len(prompt.token_ids) for prompt in batch) + batch[0].max_new_tokens)
 
     largest = max(tokens(batch) for batch in session.batches["base"])
-    with TemporaryDirectory() as folder, a_store(Path(folder)) as store:
-        batches = cached(session, store).to_recheck(session.all_answers("base"), seed=seed)
+    batches = cached(session, empty_store).to_recheck(session.all_answers("base"), seed=seed)
     assert sum(len(batch) for batch in batches) == min(8, len(prompts))
     for batch in batches:
         assert tokens(batch) <= largest

@@ -23,10 +23,9 @@ def journal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp
     """Both kinds of disk: one that is known to be local, and one that is not."""
     device = tmp_path.stat().st_dev
     kind = "ext4" if request.param == "write-ahead" else "nfs4"
-    mounts = tmp_path / "mountinfo"
-    mounts.write_text(f"24 1 {os.major(device)}:{os.minor(device)} / / rw - {kind} /dev/vda rw\n")
-    monkeypatch.setattr(answer_store, "_MOUNTS", mounts)
-    return request.param
+    (tmp_path / "mountinfo").write_text(f"24 1 {os.major(device)}:{os.minor(device)} / / rw - {kind} /dev/vda rw\n")
+    monkeypatch.setattr(answer_store, "_MOUNTS", tmp_path / "mountinfo")
+    return str(request.param)
 
 
 @pytest.fixture
@@ -236,9 +235,9 @@ def test_write__a_locked_file_is_given_up_with_one_sentence(path: Path) -> None:
         assert store.read(["a", "b", "k0"], used_at=1).keys() == {"k0"}
 
 
-def test_read__values_are_returned_although_their_use_cannot_be_noted(path: Path) -> None:
+@pytest.mark.parametrize("journal", ["write-ahead"], indirect=True)
+def test_read__values_are_returned_although_their_use_cannot_be_noted(path: Path, journal: str) -> None:
     fill(path, 1)
-    raw(path, "PRAGMA journal_mode = WAL")
     said: list[str] = []
     with opened(path, said) as store, locked(path):
         assert store.read(["k0"], used_at=2) == {"k0": b"v" * 1000}
@@ -377,7 +376,7 @@ if store is not None:
 
 
 def limited(folder: Path, what: str) -> list[str]:
-    command = [sys.executable, "-c", LIMITED, folder, what, str(NOBODY)]
+    command = [sys.executable, "-c", LIMITED, str(folder), what, str(NOBODY)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
