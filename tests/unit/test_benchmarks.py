@@ -35,7 +35,7 @@ def test_calibration__rows_of_the_first_section_are_recomputed(n: int, margin: f
 
 
 def test_calibration__rows_of_other_rules_are_recomputed() -> None:
-    for row in (exact_rules.max_flips(100, 0.03), exact_rules.min_score(100, 0.8)):
+    for row in (exact_rules.max_flips(150, 0.03), exact_rules.min_score(150, 0.8)):
         first, *rest = other_rules._line(row)
         assert [first, *rest][1:] in committed(first)
 
