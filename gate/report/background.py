@@ -57,7 +57,9 @@ def method_sentences(round_: Round) -> tuple[str, ...]:
             "ruled out is inconclusive."
         )
     if drops := _detectable(judged):
-        sentences.append(f"Smallest drop that would be proven four times in five: {wording.listing(drops)}.")
+        sentences.append(
+            f"Smallest drop that would be proven four times in five, by one rule alone: {wording.listing(drops)}."
+        )
     return tuple(sentences)
 
 

@@ -95,7 +95,12 @@ class PromptIsEnough(Rule):
 
     def _tasks(self, scope: Scope) -> list[SuiteFacts]:
         places = scope.suites.values() if scope.suite is None else (scope.suite,)
-        return [facts for facts in places if facts.role == "task"]
+        tagged = self.slice
+        return [
+            facts
+            for facts in places
+            if facts.role == "task" and (tagged is None or any(tagged in case.tags for case in facts.cases))
+        ]
 
 
 def _share(comparison: Comparison) -> float:

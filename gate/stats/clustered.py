@@ -2,7 +2,8 @@
 
 Standard errors are the bias-reduced CR2 with Bell-McCaffrey degrees of freedom; a failure must be shown by it and
 by a sign-flip over clusters, a pass by Gaffke's bound on the cluster means, because losses concentrated in rare
-clusters deceive the other two.
+clusters deceive the other two. The same holds of gains: where a few clusters hold all of them, a failure may be called
+proven too often.
 This module knows vectors of values with cluster codes and nothing about cases or rules.
 
 References:

@@ -17,7 +17,7 @@ References:
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,33 +157,6 @@ def hybrid_p(log_e_values: Sequence[float], *, p_final: float | None) -> float:
     """
     early = anytime_p(max(log_e_values, default=0.0))
     return early if p_final is None else min(1.0, early, p_final / (1 - EARLY_SHARE))
-
-
-def early_decision(
-    look: Look, *, margin: float, alpha: float, rules: int, fail_margin: float | None = None
-) -> Literal["fail", "pass"] | None:
-    """What one rule may say at a look, before all cases are seen.
-
-    Args:
-        look: The differences so far.
-        margin: Tolerated drop as a fraction.
-        alpha: One-sided error rate of each direction, looks and final test together.
-        rules: Declared rules that can fail the run: a failure must hold at a share of alpha (Bonferroni). A pass
-            need not, because the run passes only if all rules do.
-        fail_margin: Drop that a failure must exceed; None: `margin`.
-
-    Returns:
-        `fail` or `pass` when it is proven, whatever comes after; None to go on. With one margin both can never hold;
-        with two, a failure wins.
-
-    Raises:
-        ValueError: If a margin is not in (-1, 1) or there is no rule.
-    """
-    if rules < 1:
-        raise ValueError(f"The number of declared rules must be at least 1, not {rules}.")
-    if anytime_p(look.log_e_regression(margin if fail_margin is None else fail_margin)) <= alpha / rules:
-        return "fail"
-    return "pass" if anytime_p(look.log_e_noninferior(margin)) <= alpha else None
 
 
 def is_futile(look: Look, *, total: int, margin: float, alpha: float) -> bool:

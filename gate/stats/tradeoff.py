@@ -2,6 +2,8 @@
 
 Each one-sided test combines two component tests: a split t says how much of the sum each suite must answer for, and
 if the sum is beyond the limit, one of the two component hypotheses holds at that t. Each gets half the error rate.
+The scale is taken as known although it is an estimate; where the reference arm is weak or cases are few, and the
+relative change is large, that makes the tests a little too sure.
 This module knows two procedures and nothing about cases or rules.
 """
 

@@ -213,4 +213,4 @@ def test_method_sentences__methods_levels_and_power() -> None:
     tests, alpha, _, power = background.method_sentences(a_round(comparisons=comparisons))
     assert tests == "Tests: exact unconditional test, Tango interval; Gaffke bound."
     assert alpha.startswith("Alpha 0.05 and 0.01, one-sided; the ends of an interval at 90 % and 98 %")
-    assert power == "Smallest drop that would be proven four times in five: `facts` 6.2 pp."
+    assert power == "Smallest drop that would be proven four times in five, by one rule alone: `facts` 6.2 pp."

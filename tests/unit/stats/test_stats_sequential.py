@@ -7,7 +7,7 @@ from scipy.special import ndtr
 from scipy.stats import multinomial
 
 from gate.stats.binary import p_noninferior, p_regression
-from gate.stats.sequential import Look, anytime_p, early_decision, hybrid_p, is_futile
+from gate.stats.sequential import Look, anytime_p, hybrid_p, is_futile
 
 STAKES = (0.02, 0.04, 0.06, 0.09, 0.13, 0.18, 0.25, 0.34, 0.45, 0.58, 0.72, 0.86)
 
@@ -117,50 +117,6 @@ def test_look__refuses_what_cannot_be() -> None:
             Look.of_counts(0, 0, 1).log_e_noninferior(margin)
 
 
-def test_early_decision__identical_arms_never_fail_and_pass_in_the_end() -> None:
-    for margin in (0.0, 0.02, 0.05, 0.5):
-        for n in (0, 1, 100, 5000):
-            assert early_decision(Look.of_counts(0, 0, n), margin=margin, alpha=0.05, rules=1) != "fail"
-    assert early_decision(Look.of_counts(0, 0, 100), margin=0.05, alpha=0.05, rules=1) is None
-    assert early_decision(Look.of_counts(0, 0, 200), margin=0.05, alpha=0.05, rules=1) == "pass"
-
-
-def test_early_decision__is_the_e_value_against_its_share_of_alpha() -> None:
-    decided = {"fail": 0, "pass": 0, None: 0}
-    for gains in range(0, 60, 3):
-        for losses in range(0, 60, 3):
-            look = Look.of_counts(gains, losses, 150)
-            expected = None
-            if look.log_e_regression(0.05) >= math.log(5 / 0.05):
-                expected = "fail"
-            elif look.log_e_noninferior(0.05) >= math.log(5 / 0.05):
-                expected = "pass"
-            assert early_decision(look, margin=0.05, alpha=0.05, rules=1) == expected
-            decided[expected] += 1
-    assert min(decided.values()) > 10
-
-
-def test_early_decision__a_larger_family_makes_failing_harder_and_passing_not() -> None:
-    failing = [Look.of_counts(2, losses, 100) for losses in range(60)]
-    needed = [
-        next(i for i, look in enumerate(failing) if early_decision(look, margin=0.02, alpha=0.05, rules=rules))
-        for rules in (1, 5, 50)
-    ]
-    assert needed[0] < needed[1] < needed[2]
-    assert (
-        failing[needed[2]].log_e_regression(0.02) >= math.log(50 / 0.01) > failing[needed[2] - 1].log_e_regression(0.02)
-    )
-    assert early_decision(Look.of_counts(0, 0, 200), margin=0.05, alpha=0.05, rules=50) == "pass"
-    with pytest.raises(ValueError, match="at least 1"):
-        early_decision(Look.of_counts(0, 0, 1), margin=0.02, alpha=0.05, rules=0)
-
-
-def test_early_decision__a_failure_against_zero_wins_over_a_pass() -> None:
-    look = Look.of_counts(0, 60, 3000)
-    assert early_decision(look, margin=0.1, alpha=0.05, rules=1) == "pass"
-    assert early_decision(look, margin=0.1, fail_margin=0.0, alpha=0.05, rules=1) == "fail"
-
-
 def test_anytime_p__reaches_alpha_exactly_at_its_threshold() -> None:
     assert anytime_p(math.log(100)) == pytest.approx(0.05)
     assert anytime_p(math.log(100 * 7)) == pytest.approx(0.05 / 7)
@@ -222,7 +178,7 @@ def test_hybrid__a_disaster_ends_long_before_the_last_case() -> None:
         stops = (
             t
             for t in range(25, 501, 25)
-            if early_decision(Look.of_counts(*map(int, path[t - 1]), t), margin=0.02, alpha=0.05, rules=1) == "fail"
+            if anytime_p(Look.of_counts(*map(int, path[t - 1]), t).log_e_regression(0.02)) <= 0.05
         )
         ends.append(next(stops, 500))
     assert np.mean(ends) < 200
