@@ -56,6 +56,7 @@ def run_command(
     seed: int | None,
     adapter: Path | None,
     limit: int | None,
+    no_cache: bool,
 ) -> int:
     """Answer all cases with every arm, compare, decide.
 
@@ -65,7 +66,15 @@ def run_command(
     from gate.plan import Options
     from gate.progress import ProgressDisplay
 
-    options = Options(output=output, suites=suites, fail_on=fail_on, seed=seed, adapter=adapter, limit=limit)
+    options = Options(
+        output=output,
+        suites=suites,
+        fail_on=fail_on,
+        seed=seed,
+        adapter=adapter,
+        limit=limit,
+        cache=_cache(no_cache),
+    )
     loaded = _load(config)
     with ProgressDisplay(quiet=quiet) as display:
         result = pipeline.run(loaded, options, display, now=datetime.now(UTC))
@@ -77,14 +86,20 @@ def run_command(
 @common_options
 @answering_options
 def answer_command(
-    config: Path, output: Path, suites: tuple[str, ...], quiet: bool, adapter: Path | None, limit: int | None
+    config: Path,
+    output: Path,
+    suites: tuple[str, ...],
+    quiet: bool,
+    adapter: Path | None,
+    limit: int | None,
+    no_cache: bool,
 ) -> int:
     """The first half of run: all arms answer all cases. Leaves responses.jsonl; needs the model."""
     from gate import pipeline
     from gate.plan import Options
     from gate.progress import ProgressDisplay
 
-    options = Options(output=output, suites=suites, adapter=adapter, limit=limit)
+    options = Options(output=output, suites=suites, adapter=adapter, limit=limit, cache=_cache(no_cache))
     loaded = _load(config)
     with ProgressDisplay(quiet=quiet) as display:
         pipeline.answer(loaded, options, display)
@@ -196,6 +211,12 @@ def report_command(round_file: Path | None, kind: Literal["terminal", "markdown"
     else:
         click.echo(report.markdown(result) if kind == "markdown" else report.dump(result), nl=False)
     return EXIT_OPEN
+
+
+def _cache(no_cache: bool) -> "Path | None":
+    from gate.transport.answer_store import default_path
+
+    return None if no_cache else default_path(os.environ)
 
 
 def _load(config: Path) -> "LoadedConfig":

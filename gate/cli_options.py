@@ -45,6 +45,7 @@ def answering_options(command: Command) -> Command:
         click.option("--adapter", type=click.Path(path_type=Path),
                      help="Judge this adapter instead of candidate.adapter; relative to the current directory."),
         click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N cases of each suite."),
+        click.option("--no-cache", is_flag=True, help="Answer everything anew, and keep no answer for another run."),
     )):  # fmt: skip
         command = option(command)
     return command

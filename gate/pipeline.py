@@ -26,6 +26,7 @@ from gate.errors import RecordsError
 from gate.plan import ARM_ORDER, Options, Plan, make_plan
 from gate.recorded import ReadAs, read_recorded
 from gate.report import dump, markdown
+from gate.reuse import reference_cache, reuse
 from gate.round_parts import choose_evidence, length_shifts, summarise
 from gate.rules.verdict import conclude
 from gate.run_folder import REPORT, ROUND, Manifest, RunFolder
@@ -33,6 +34,7 @@ from gate.stages import Schedule, is_decided, schedule, stopped_note
 from gate.transport.git import head_commit
 
 _SIGNATURE_CHARACTERS = 12
+_DAY_SECONDS = 86_400
 
 
 class Display(Progress, Protocol):
@@ -94,30 +96,58 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             schedule=stages,
         )
         answers = list(whole_batches(session, folder.earlier_answers(manifest.signature)))
+        today = int(time.time() // _DAY_SECONDS)
+        cache = stack.enter_context(
+            reference_cache(options.cache, session, base, folder=loaded.folder, today=today, report=display.say)
+        )
+        if cache is not None:
+            with watch.stage("recheck"):
+                reused, stale = reuse(session, cache, answers, seed=plan.seed + today)
+            answers += reused
+            manifest = replace(manifest, warnings=(*manifest.warnings, *stale))
+            display.say(f"{len(reused):,} reference answers from the cache")
         folder.write_responses(answers, {})
         folder.write_manifest(manifest)
-        with watch.stage("answer"), folder.recorder(answers) as record:
+        with watch.stage("answer"), folder.recorder(answers) as write:
+
+            def record(responses: tuple[Response, ...]) -> None:
+                write(responses)
+                if cache is not None:
+                    cache.remember(one for one in responses if one.arm != "candidate")
+
             done = frozenset((one.suite, one.case, one.arm, one.repeat) for one in answers)
-            so_far: Schedule | None = stages
-
-            def decided(stage: int) -> bool:
-                nonlocal so_far
-                so_far = so_far and replace(so_far, asked=stage + 1)
-                return so_far is not None and _is_decided(loaded, plan, answers, so_far)
-
-            answer_all(session, done=done, record=record, progress=display, decided=decided)
-    folder.write_responses(_in_order(plan, answers), {})
-    folder.write_manifest(replace(manifest, timings=watch.seconds, schedule=so_far))
+            looking = _Looking(loaded, plan, answers, stages)
+            answer_all(session, done=done, record=record, progress=display, decided=looking)
+    asked = plan if looking.so_far is None else looking.so_far.asked_part(plan)
+    folder.write_responses(_in_order(asked, answers), {})
+    folder.write_manifest(replace(manifest, timings=watch.seconds, schedule=looking.so_far))
 
 
-def _is_decided(loaded: LoadedConfig, plan: Plan, answers: Sequence[Response], so_far: Schedule) -> bool:
-    """Whether a run may stop here; at the end nothing is left to stop."""
-    if so_far.finished:
-        return False
-    config = loaded.config
-    look = decide_run(plan, answers, strip=config.generation.strip_thinking, schedule=so_far, briefly=True)
-    lenient = config.statistics.futility and plan.fail_on != "inconclusive"
-    return is_decided(look.findings) or (lenient and is_futile_run(plan, look))
+class _Looking:
+    """Looks at the rules after each stage of a run, and knows how far it came."""
+
+    def __init__(self, loaded: LoadedConfig, plan: Plan, answers: Sequence[Response], stages: Schedule | None) -> None:
+        self._loaded, self._plan, self._answers = loaded, plan, answers
+        self.so_far = stages
+        """None: everything is asked at once."""
+
+    def __call__(self, stage: int) -> bool:
+        """Whether a run may stop after this stage; at the end nothing is left to stop."""
+        if self.so_far is None:
+            return False
+        self.so_far = replace(self.so_far, asked=stage + 1)
+        if self.so_far.finished:
+            return False
+        config = self._loaded.config
+        look = decide_run(
+            self._plan,
+            self._answers,
+            strip=config.generation.strip_thinking,
+            schedule=self.so_far,
+            briefly=True,
+        )
+        lenient = config.statistics.futility and self._plan.fail_on != "inconclusive"
+        return is_decided(look.findings) or (lenient and is_futile_run(self._plan, look))
 
 
 def compare(
@@ -209,7 +239,8 @@ def _in_order(plan: Plan, answers: list[Response]) -> list[Response]:
         (one.suite.name, case.id): index
         for index, (one, case) in enumerate((one, case) for one in plan.suites for case in one.suite.cases)
     }
-    return sorted(answers, key=lambda one: (place[one.suite, one.case], ARM_ORDER.index(one.arm), one.repeat))
+    known = [one for one in answers if (one.suite, one.case) in place]
+    return sorted(known, key=lambda one: (place[one.suite, one.case], ARM_ORDER.index(one.arm), one.repeat))
 
 
 def _record(folder: RunFolder, plan: Plan, scored: Scored, result: Round) -> None:

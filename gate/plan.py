@@ -41,6 +41,8 @@ class Options:
     """Replaces `candidate.adapter`; relative to the current directory."""
     limit: int | None = None
     """Only the first cases of each suite."""
+    cache: Path | None = None
+    """File with answers that reference arms have given before; None: there is none."""
 
     @property
     def partial(self) -> bool:

@@ -39,7 +39,7 @@ class ProgressDisplay:
         self._total, self._done = total, done
         self._began = self._said = time.monotonic()
         if done:
-            self.say(f"continuing: {done:,} of {total:,} answers are there already")
+            self.say(f"{done:,} of {total:,} answers are there already")
         if not self._quiet and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

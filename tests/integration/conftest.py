@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,16 @@ import pytest
 from gate.cli import execute
 
 QUICKSTART = Path(__file__).parents[2] / "sample_configs" / "quickstart"
+
+
+os.environ["GATE_CACHE_DIR"] = tempfile.mkdtemp(prefix="gate-tests-")
+"""For fixtures that outlive a test."""
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let no test find another's answers, or a developer's."""
+    monkeypatch.setenv("GATE_CACHE_DIR", str(tmp_path / "cache"))
 
 
 @dataclass(frozen=True)
