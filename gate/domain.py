@@ -122,6 +122,37 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One preflight check: whether the arms can be believed to be what they are called."""
+
+    id: str
+    """`P01` to `P36`; stable, so that `allow` can name it."""
+    title: str
+    """What is checked, in a few words."""
+    outcome: Literal["ok", "warn", "fail", "allowed", "skipped"]
+    """`allowed`: it failed, and the configuration says to go on. `skipped`: it could not be made here."""
+    message: str
+    """What was seen, in one sentence; empty when there is nothing to say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """How far an arm's answer is from the base's, as seen while the base's answer was fed to it token by token."""
+
+    compared: int
+    """Tokens of the base's answer that the arm was asked about, end-of-turn included."""
+    agreed: int
+    """Of these, how many the arm would have chosen too, each after the base's own beginning."""
+    first_divergence: int | None
+    """Tokens before the arm's own answer leaves the base's; None: it never does."""
+    mean_log_loss: float
+    """Mean of -ln p(token) under the arm over the compared tokens, in nats."""
+    mean_divergence: float | None = None
+    """Mean over the compared tokens of the Kullback-Leibler divergence from base to arm in nats, a lower bound of it:
+    all but the base's likeliest tokens count as one. None: the base's probabilities are not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """One answer of one arm to one case."""
 
@@ -138,6 +169,8 @@ class Response:
     """Why there is no answer; None unless `finish` is `error`."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Metric -> value in [0, 1], for an answer that another tool has scored already."""
+    probe: Probe | None = None
+    """How far it is from the base's answer; None: that was not measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from gate.domain import CORPUS_METRICS, ArmName, Metric, Role
-from gate.engine.transformers_engine import TransformersEngine
+from gate.engine import AnyEngine, TransformersEngine
 from gate.rules import RunRule, SuiteRule
 from gate.rules.base import Alpha
 from gate.rules.verdict import FailOn
@@ -154,7 +154,7 @@ class GateConfig(Section):
     candidate: Candidate
     incumbent: Incumbent | None = None
     prompted: Prompted | None = None
-    engine: TransformersEngine = TransformersEngine()
+    engine: AnyEngine = TransformersEngine()
     generation: Generation = Generation()
     statistics: Statistics = Statistics()
     suites: dict[Name, SuiteConfig] = Field(min_length=1, max_length=200)

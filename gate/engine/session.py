@@ -5,11 +5,15 @@ computes the very batches that it would have computed at once, and rounding in t
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from types import MappingProxyType
+from typing import ClassVar, Literal, Protocol, Self
 
-from gate.domain import Arm, ArmName, Message, Response
+from pydantic import BaseModel, ConfigDict
+
+from gate.domain import Arm, ArmName, Check, Message, Response
+from gate.engine.base_model import BaseFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,10 @@ class AdapterFiles:
     tensor_names: frozenset[str]
     description: str
     digest: str
+    peft_type: str = "LORA"
+    """As `adapter_config.json` names it."""
+    task_type: Literal["CAUSAL_LM", "SEQ_CLS"] = "CAUSAL_LM"
+    """`SEQ_CLS`: a classification head answers with its likeliest label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +75,9 @@ class Request:
     """What an engine is asked to do."""
 
     adapters: Mapping[ArmName, AdapterFiles]
-    """The arms that have an adapter; the candidate is one of them."""
+    """The arms that have an adapter."""
+    models: Mapping[ArmName, BaseFolder] = field(default_factory=dict)
+    """The arms that are models of their own: full fine-tunes. The candidate is here or among the adapters."""
     questions: Sequence[Question]
     """What every arm is asked."""
     prompted: Sequence[Question] | None
@@ -75,12 +85,20 @@ class Request:
     prompted_digest: str | None
     """SHA-256 over that prompt."""
     settings: Settings
+    allow: frozenset[str] = frozenset()
+    """Preflight checks whose failure is to be passed over."""
 
     @property
     def arms(self) -> tuple[ArmName, ...]:
         """Who answers, the reference arms first."""
-        with_adapter = [name for name in self.adapters if name != "candidate"]
-        return ("base", *with_adapter, *(("prompted",) if self.prompted is not None else ()), "candidate")
+        extra = [name for name in (*self.adapters, *self.models) if name != "candidate"]
+        return ("base", *extra, *(("prompted",) if self.prompted is not None else ()), "candidate")
+
+
+Drafts = Mapping[tuple[str, str], Response]
+"""Suite and case -> the answer of an arm that answered before."""
+
+NO_DRAFTS: Drafts = MappingProxyType({})
 
 
 class Session(Protocol):
@@ -102,6 +120,11 @@ class Session(Protocol):
         ...
 
     @property
+    def checks(self) -> Sequence[Check]:
+        """The preflight checks that were made on the loaded arms."""
+        ...
+
+    @property
     def batches(self) -> Mapping[ArmName, Sequence[tuple[Prompt, ...]]]:
         """All prompts of each arm, in the batches in which they are answered."""
         ...
@@ -114,9 +137,44 @@ class Session(Protocol):
     def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> None: ...
 
-    def answer(self, arm: ArmName, batch: Sequence[Prompt], *, repeat: int) -> tuple[Response, ...]:
-        """Answer one batch, in order; `repeat` counts from 0."""
+    def answer(
+        self, arm: ArmName, batch: Sequence[Prompt], *, repeat: int, drafts: Drafts = NO_DRAFTS
+    ) -> tuple[Response, ...]:
+        """Answer one batch.
+
+        Args:
+            arm: Who answers.
+            batch: One of `batches`, or some of its prompts.
+            repeat: Counts from 0.
+            drafts: What another arm answered, as a guess that may save time; it never changes an answer.
+
+        Returns:
+            The answers, in the order of the batch.
+        """
         ...
+
+
+class Engine(BaseModel):
+    """Where the arms run: a section of the configuration that opens a session. Each backend is one subclass."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    reads_model: ClassVar[bool] = True
+    """Whether the base's files must be on this machine."""
+
+    def open(self, base: BaseFolder | None, request: Request) -> Session:
+        """Load the arms and plan the batches.
+
+        Args:
+            base: The base model's files; None where `reads_model` is False.
+            request: What is asked of whom.
+
+        Raises:
+            ConfigError: If the device is not there, or the base cannot be loaded.
+            AdapterRefused: If an adapter does not fit the base, or changes nothing.
+            BrokenRun: If a server, a worker or the memory gave out.
+        """
+        raise NotImplementedError
 
 
 def plan_batches(prompts: Sequence[Prompt], batch_tokens: int) -> tuple[tuple[Prompt, ...], ...]:

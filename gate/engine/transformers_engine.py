@@ -7,9 +7,9 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from gate.domain import Arm, ArmName, Response
+from gate.domain import Arm, ArmName, Check, Response
 from gate.engine.base_model import BaseFolder
 from gate.engine.contestants import SEPARATE_WARNING, line_up
 from gate.engine.loading import (
@@ -23,17 +23,15 @@ from gate.engine.loading import (
     versions,
 )
 from gate.engine.prompts import FOLDED_WARNING, fit_template, render
-from gate.engine.session import Prompt, Question, Request, Session, plan_batches
+from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Question, Request, Session, plan_batches
 from gate.errors import BrokenRun
 
 _BATCH_TOKENS = {True: 8_192, False: 32_768}
 """Whether on a CPU -> tokens a batch. A CPU gains nothing from batches that leave its caches."""
 
 
-class TransformersEngine(BaseModel):
+class TransformersEngine(Engine):
     """Runs the model in this process with transformers and PEFT."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     kind: Literal["transformers"] = "transformers"
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")
@@ -42,13 +40,9 @@ class TransformersEngine(BaseModel):
     """Tokens a batch may hold, prompts and answers together; default: 8,192 on a CPU, 32,768 on a GPU.
     Lower it when memory runs out."""
 
-    def open(self, base: BaseFolder, request: Request) -> Session:
-        """Load the arms and plan the batches.
-
-        Raises:
-            ConfigError: If the device is not there, or the base cannot be loaded.
-            AdapterRefused: If an adapter does not fit the base, or changes nothing.
-        """
+    def open(self, base: BaseFolder | None, request: Request) -> Session:
+        """Load the arms; see `Engine.open`."""
+        assert base is not None  # noqa: S101  # `reads_model`
         return _TransformersSession(self, base, request)
 
 
@@ -84,6 +78,7 @@ class _TransformersSession:
         if request.prompted is not None:
             self._contestants["prompted"] = self._contestants["base"]
         self.arms: Mapping[ArmName, Arm] = {name: _arm(name, base, request) for name in request.arms}
+        self.checks: tuple[Check, ...] = ()
         self.warnings = [*([] if shared else [SEPARATE_WARNING]), *([FOLDED_WARNING] if folded else [])]
         self.environment = {
             "python": platform.python_version(),
@@ -104,7 +99,9 @@ class _TransformersSession:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def answer(self, arm: ArmName, batch: Sequence[Prompt], *, repeat: int) -> tuple[Response, ...]:
+    def answer(
+        self, arm: ArmName, batch: Sequence[Prompt], *, repeat: int, drafts: Drafts = NO_DRAFTS
+    ) -> tuple[Response, ...]:
         import torch
 
         longest = max(len(prompt.token_ids) for prompt in batch)
