@@ -21,20 +21,26 @@ MOST_BYTES = 2 * 1024**3
 
 @contextmanager
 def reference_cache(
-    path: Path | None, session: Session, base: BaseFolder, *, folder: Path, today: int, report: Callable[[str], None]
+    path: Path | None,
+    session: Session,
+    base: BaseFolder | None,
+    *,
+    folder: Path,
+    today: int,
+    report: Callable[[str], None],
 ) -> Iterator[CachedAnswers | None]:
     """Open the cache; None where there is none to be had.
 
     Args:
         path: Its file; None: no cache is wanted.
         session: The loaded arms.
-        base: The base model.
+        base: The base model; None where its weights are not on this machine, so that nobody knows what they are.
         folder: The folder of the configuration.
         today: Days since 1970, by which answers that nobody uses are dropped one day.
         report: Told why there is no cache.
     """
-    store = None if path is None else AnswerStore.open(path, report=report)
-    if store is None:
+    store = None if path is None or base is None else AnswerStore.open(path, report=report)
+    if store is None or base is None:
         yield None
         return
     with store:

@@ -71,6 +71,18 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """Answers that were given before, and what is known of how they were made."""
+
+    arms: Mapping[ArmName, Arm]
+    """Who answered, the reference arms first."""
+    answers: Sequence[Response]
+    environment: Mapping[str, str]
+    """Empty where that is not known."""
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What an engine is asked to do."""
 
@@ -87,6 +99,8 @@ class Request:
     settings: Settings
     allow: frozenset[str] = frozenset()
     """Preflight checks whose failure is to be passed over."""
+    recorded: Recording | None = None
+    """Answers that stand in for those of a model; None: a model answers."""
 
     @property
     def arms(self) -> tuple[ArmName, ...]:
