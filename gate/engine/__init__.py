@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Discriminator, Tag
 
+from gate.engine.ray_engine import RayEngine
 from gate.engine.replay_engine import ReplayEngine
 from gate.engine.transformers_engine import TransformersEngine
 
@@ -15,9 +16,11 @@ def _kind(section: object) -> str:
 
 
 AnyEngine = Annotated[
-    Annotated[TransformersEngine, Tag("transformers")] | Annotated[ReplayEngine, Tag("replay")],
+    Annotated[TransformersEngine, Tag("transformers")]
+    | Annotated[RayEngine, Tag("ray")]
+    | Annotated[ReplayEngine, Tag("replay")],
     Discriminator(_kind),
 ]
 """Every backend. Adding one is a class and its name here."""
 
-__all__ = ["AnyEngine", "ReplayEngine", "TransformersEngine"]
+__all__ = ["AnyEngine", "RayEngine", "ReplayEngine", "TransformersEngine"]

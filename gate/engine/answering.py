@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Protocol
 
 from gate.domain import ArmName, Response
-from gate.engine.session import Prompt, Session
+from gate.engine.session import ManyAtOnce, Prompt, Session, Work
 
 Key = tuple[str, str, ArmName, int]
 """Suite, case, arm, repeat."""
@@ -75,12 +75,19 @@ def answer_all(
     left = [not set(_keys(arm, batch, repeat)) <= done for repeat, arm, batch in everything]
     progress.begin(total, total - sum(len(work[2]) for work, open_ in zip(everything, left, strict=True) if open_))
     for stage, works in groupby(zip(everything, left, strict=True), key=lambda item: item[0][2][0].stage):
-        for (repeat, arm, batch), open_ in works:
-            if open_:
-                record(session.answer(arm, batch, repeat=repeat))
-                progress.advance(len(batch))
+        todo = (Work(arm=arm, batch=batch, repeat=repeat) for (repeat, arm, batch), open_ in works if open_)
+        for answers in _answered(session, todo):
+            record(answers)
+            progress.advance(len(answers))
         if decided(stage):
             return
+
+
+def _answered(session: Session, works: Iterator[Work]) -> Iterator[tuple[Response, ...]]:
+    """The answers to each batch: one after the other, or as they come where the session has several in flight."""
+    if isinstance(session, ManyAtOnce):
+        return session.answer_many(works)
+    return (session.answer(one.arm, one.batch, repeat=one.repeat) for one in works)
 
 
 def _work(session: Session) -> Iterator[tuple[int, ArmName, tuple[Prompt, ...]]]:

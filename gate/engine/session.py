@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar, Literal, Protocol, Self
+from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -113,6 +113,32 @@ Drafts = Mapping[tuple[str, str], Response]
 """Suite and case -> the answer of an arm that answered before."""
 
 NO_DRAFTS: Drafts = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One batch for one arm; the fields mean what they mean in `Session.answer`."""
+
+    arm: ArmName
+    batch: tuple[Prompt, ...]
+    repeat: int
+    drafts: Drafts = field(default_factory=dict)
+
+
+@runtime_checkable
+class ManyAtOnce(Protocol):
+    """What a session offers besides `answer` if it can have several batches in flight."""
+
+    def answer_many(self, works: Iterator[Work]) -> Iterator[tuple[Response, ...]]:
+        """Answer batches as they come; a batch is taken when there is room for it.
+
+        Args:
+            works: What to answer. Drafts are those that were known when the batch was taken.
+
+        Returns:
+            The answers to each batch, in the order of the batch; the batches in any order.
+        """
+        ...
 
 
 class Session(Protocol):
