@@ -74,9 +74,16 @@ def cluster(address: str) -> Iterator[Sequence[Node]]:
         BrokenRun: If the cluster is not to be reached, or cannot be started.
     """
     ray = import_ray()
-    if ray.is_initialized():  # by whoever calls this as a library, and it is theirs
-        yield _nodes(ray)
-        return
+    with _hushed():
+        if ray.is_initialized():  # by whoever calls this as a library, and it is theirs
+            yield _nodes(ray)
+        else:
+            with _brought_up(ray, address):
+                yield _nodes(ray)
+
+
+@contextmanager
+def _brought_up(ray: Any, address: str) -> Iterator[None]:
     folder: str | None = None
     handler = signal.getsignal(signal.SIGTERM)
     try:
@@ -84,7 +91,7 @@ def cluster(address: str) -> Iterator[Sequence[Node]]:
             folder = tempfile.mkdtemp(prefix="gate-", dir=_SHORT_FOLDER if _SHORT_FOLDER.is_dir() else None)
             _start(ray, folder)
         _restore(handler)
-        yield _nodes(ray)
+        yield
     finally:
         ray.shutdown()
         _restore(handler)
@@ -128,6 +135,18 @@ def _restore(handler: Any) -> None:
         signal.signal(signal.SIGTERM, handler)
     except ValueError:  # not the main thread, where Ray could not take it either
         return
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep Ray's news of dead workers out of stdout, where the report goes: `log_to_driver` does not cover them."""
+    from ray._private import worker
+
+    before, worker._worker_logs_enabled = worker._worker_logs_enabled, False
+    try:
+        yield
+    finally:
+        worker._worker_logs_enabled = before
 
 
 def _nodes(ray: Any) -> list[Node]:

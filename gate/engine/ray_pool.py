@@ -148,6 +148,7 @@ class WorkerPool:
             raise BrokenRun(f"a Ray worker failed: {_first_line(problem.cause)}") from None
         except errors.RayError as problem:
             self._ray.kill(actor)
+            _refuse_without_gate(problem)
             self._deaths += 1
             if self._deaths >= _MOST_TRIES * self._share.workers:
                 raise BrokenRun(
@@ -159,6 +160,16 @@ class WorkerPool:
             self._ray.kill(actor)
             raise value
         return value
+
+
+def _refuse_without_gate(death: BaseException) -> None:
+    """Another try is no use where the worker's Python does not find our code."""
+    missing = next((line.strip() for line in str(death).splitlines() if "ModuleNotFoundError" in line), None)
+    if missing is not None:
+        raise BrokenRun(
+            f"a Ray worker cannot load the gate: {missing:.300}",
+            fix="Every machine of the cluster needs the same version of finetune-gate and of what it runs on.",
+        )
 
 
 def _refuse_unlike(first: Opened, other: Opened) -> None:
