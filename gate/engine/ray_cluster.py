@@ -7,12 +7,14 @@ this module's business.
 import os
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from gate.errors import BrokenRun, ConfigError
 
@@ -20,6 +22,8 @@ _STORE_BYTES = 100_000_000
 """Shared memory of a cluster of our own. Prompts and answers pass through it, weights do not."""
 _SHORT_FOLDER = Path("/tmp")  # noqa: S108  # the name below it is random
 """Ray puts sockets below its folder, and a socket's path may have 107 characters."""
+
+_CONNECT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,9 @@ def import_ray() -> Any:
     Raises:
         ConfigError: If it is not installed.
     """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when it is imported and when a cluster starts
+    # Read when it is imported, and by the processes that it starts.
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
     try:
         import ray
     except ImportError:
@@ -87,11 +93,16 @@ def _brought_up(ray: Any, address: str) -> Iterator[None]:
     folder: str | None = None
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        if address == "local" or not _join(ray, address):
+        found = _find(address)
+        if found is not None:
+            _join(ray, found)
+        else:
             folder = tempfile.mkdtemp(prefix="gate-", dir=_SHORT_FOLDER if _SHORT_FOLDER.is_dir() else None)
             _start(ray, folder)
         _restore(handler)
         yield
+    except SystemExit:  # what Ray makes of SIGTERM while it starts
+        raise KeyboardInterrupt from None
     finally:
         ray.shutdown()
         _restore(handler)
@@ -99,18 +110,45 @@ def _brought_up(ray: Any, address: str) -> Iterator[None]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _join(ray: Any, address: str) -> bool:
-    """Join the cluster at an address; False if `auto` found none."""
+def _find(address: str) -> str | None:
+    """Where the cluster is; None if one of our own is to be started.
+
+    Ray's own `auto` would join any cluster on this machine, also one that another run has started for itself.
+    """
+    if address != "auto":
+        return None if address == "local" else address
+    from ray._private.services import get_ray_address_from_environment
+
+    found: str | None = get_ray_address_from_environment(None, None)
+    if found in (None, "auto", "local") or (not os.environ.get("RAY_ADDRESS") and not _answers(str(found))):
+        return None  # the file that names a machine's cluster outlives a cluster that was killed
+    return found
+
+
+def _join(ray: Any, address: str) -> None:
+    advice = "Start one with `ray start`, with the same versions of Ray and Python, or use `address: local`."
+    if not _answers(address):  # Ray itself would try for minutes
+        raise BrokenRun(f"engine.address: no Ray cluster answers at {address}", fix=advice)
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError, ImportError, OSError) as problem:
-        if address == "auto" and isinstance(problem, ConnectionError) and not os.environ.get("RAY_ADDRESS"):
-            return False
         text = str(problem).strip().splitlines()
         raise BrokenRun(
-            f"engine.address: no Ray cluster at {address}: {text[0] if text else type(problem).__name__:.300}",
-            fix="Start one with `ray start`, with the same versions of Ray and Python, or use `address: local`.",
+            f"engine.address: the Ray cluster at {address} cannot be joined: "
+            f"{text[0] if text else type(problem).__name__:.300}",
+            fix=advice,
         ) from None
+
+
+def _answers(address: str) -> bool:
+    """Whether anybody listens there; True where an address does not say where that is."""
+    try:
+        place = urlsplit(address if "://" in address else f"//{address}")
+        if place.hostname is None or place.port is None:
+            return True
+        socket.create_connection((place.hostname, place.port), timeout=_CONNECT_SECONDS).close()
+    except (OSError, ValueError):
+        return False
     return True
 
 

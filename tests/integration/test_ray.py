@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -134,20 +135,37 @@ def test_run__a_stopped_run_leaves_no_ray_behind(quickstart: Path, tmp_path: Pat
     assert not alive
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "nowhere.invalid:6379"])
 def test_run__a_cluster_that_is_not_there_breaks_the_run(
+    gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    with socket.socket() as taken:  # bound, but nobody listens
+        taken.bind(("127.0.0.1", 0))
+        address = address.format(port=taken.getsockname()[1])
+        monkeypatch.setattr(ray, "is_initialized", lambda: False)
+        monkeypatch.setattr(ray, "shutdown", lambda: None)
+        config = configure(quickstart, f"{{kind: ray, address: '{address}'}}")
+        ran = gate("answer", config, *SUITES, "--output", tmp_path / "out")
+    assert ran.code == 4
+    assert f"gate: engine.address: no Ray cluster answers at {address}\n" in ran.err
+
+
+def test_run__a_cluster_that_refuses_breaks_the_run(
     gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def init(**_: Any) -> None:
+        raise RuntimeError("Version mismatch\nand a second line")
+
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-
-    def init(**options: Any) -> None:
-        raise ConnectionError(f"nobody at {options['address']}\nand a second line")
-
-    monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
-    config = configure(quickstart, "{kind: ray, address: 'far:6379'}")
-    ran = gate("answer", config, *SUITES, "--output", tmp_path / "out")
+    monkeypatch.setattr(ray, "init", init)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        config = configure(quickstart, "{kind: ray}")
+        ran = gate("answer", config, *SUITES, "--output", tmp_path / "out")
     assert ran.code == 4
-    assert "no Ray cluster at far:6379: nobody at far:6379\n" in ran.err
+    assert f"the Ray cluster at {address} cannot be joined: Version mismatch\n" in ran.err
 
 
 def test_run__without_ray_says_how_to_install_it(
