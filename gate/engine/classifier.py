@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from gate.domain import ArmName
 from gate.engine.base_model import BaseFolder
-from gate.engine.lengths import same_length_rows
+from gate.engine.lengths import Batching, rows_together
 from gate.engine.loading import load_with
-from gate.engine.padding import is_close
 from gate.engine.quantization import Quantization
 from gate.engine.session import AdapterFiles, Prompt
 from gate.errors import AdapterRefused
@@ -108,42 +107,25 @@ def load_classifier(
         )
 
 
-def classify(model: Any, batch: Sequence[Prompt], labels: Labels, *, padding_is_safe: bool) -> list[str]:
+def classify(model: Any, batch: Sequence[Prompt], labels: Labels, *, batching: Batching) -> list[str]:
     """Every prompt's likeliest label, in the order of the batch.
 
     Args:
         model: A classifier in the state of its arm.
         batch: Prompts of any lengths.
         labels: Their names.
-        padding_is_safe: False: prompts of different lengths are not put together.
+        batching: Which prompts may be put together.
     """
-    everything = tuple(range(len(batch)))
     answers: dict[int, str] = {}
-    for rows in (everything,) if padding_is_safe else same_length_rows(batch):
-        logits = _logits(model, [batch[row].token_ids for row in rows])
+    for rows in rows_together(batch, batching):
+        logits = label_logits(model, [batch[row].token_ids for row in rows])
         for row, index in zip(rows, logits.argmax(-1).tolist(), strict=True):
             answers[row] = labels.names[index]
-    return [answers[row] for row in everything]
+    return [answers[row] for row in range(len(batch))]
 
 
-def is_confused_by_padding(model: Any, prompts: Sequence[Sequence[int]], *, dtype: str) -> bool:
-    """Whether a classifier says something else of a prompt beside a longer one.
-
-    Args:
-        model: A classifier in the state of its arm.
-        prompts: Token ids; the shortest and the longest are used.
-        dtype: Number format of the weights.
-    """
-    short, long = min(prompts, key=len), max(prompts, key=len)
-    if len(short) == len(long):
-        short = long[: max(1, len(long) // 2)]
-    alone = [_logits(model, [prompt])[0] for prompt in (short, long)]
-    together = _logits(model, [short, long])
-    return any(not is_close(one, row, dtype) for one, row in zip(alone, together, strict=True))
-
-
-def _logits(model: Any, prompts: Sequence[Sequence[int]]) -> "torch.Tensor":
-    """Shape (prompts, labels).
+def label_logits(model: Any, prompts: Sequence[Sequence[int]]) -> "torch.Tensor":
+    """What a classifier says of a batch, shape (prompts, labels), on the CPU.
 
     transformers reads the last token that is not the padding token of the model's configuration, a single prompt's
     as well; with none configured it reads the last token, and refuses more than one prompt. So the padding is put
@@ -155,7 +137,7 @@ def _logits(model: Any, prompts: Sequence[Sequence[int]]) -> "torch.Tensor":
     configured = config.pad_token_id
     pad = configured if configured is not None else _unused(prompts, config.vocab_size)
     if pad is None:
-        return torch.cat([_logits(model, [prompt]) for prompt in prompts])
+        return torch.cat([label_logits(model, [prompt]) for prompt in prompts])
     longest = max(map(len, prompts))
     ids = torch.full((len(prompts), longest), max(pad, 0))
     mask = torch.zeros_like(ids)

@@ -12,10 +12,11 @@ from typing import Any
 
 from gate.domain import ArmName
 from gate.engine.fine_tune import FineTune
-from gate.engine.padding import drives_like_its_base, puts_virtual_tokens
+from gate.engine.lengths import Batching
+from gate.engine.padding import drives_like_its_base, puts_virtual_tokens, safe_batching
 from gate.engine.session import AdapterFiles
 from gate.engine.shelf import Shelf, free_memory
-from gate.engine.switch import attach, is_same, probe_adapter, probe_logits
+from gate.engine.switch import attach, is_same, probe_adapter, probe_logits, quiet_peft
 from gate.errors import AdapterRefused
 
 SEPARATE_WARNING = (
@@ -37,8 +38,8 @@ class Contestant:
     adapter: ArmName | None
     """None: no adapter, or every adapter switched off."""
     is_peft: bool
-    padding_is_safe: bool = True
-    """False: prompts of different lengths must not share a batch (`same_length_rows` splits one)."""
+    batching: Batching = "any"
+    """Which prompts may share a batch; `rows_together` splits one accordingly."""
     cache_is_plain: bool = True
     """False: the model may only be driven through `generate`, not token by token with a cache of one's own."""
     tokenizer: Any = None
@@ -46,19 +47,25 @@ class Contestant:
     stop_ids: tuple[int, ...] | None = None
     """The tokens that end its answers; None: the base's."""
 
+    @property
+    def padding_is_safe(self) -> bool:
+        """Whether prompts of different lengths may share a batch."""
+        return self.batching == "any"
+
     @contextmanager
     def switched(self) -> Iterator[Any]:
-        """Hold the model in this arm's state."""
+        """Hold the model in this arm's state, and keep PEFT's advice to those who train out of the output."""
         model = self.take()
-        if not self.is_peft:
-            yield model
-        elif self.adapter is None:
-            with model.disable_adapter():
+        with quiet_peft():
+            if not self.is_peft:
                 yield model
-        else:
-            if model.active_adapter != self.adapter:
-                model.set_adapter(self.adapter, inference_mode=True)
-            yield model
+            elif self.adapter is None:
+                with model.disable_adapter():
+                    yield model
+            else:
+                if model.active_adapter != self.adapter:
+                    model.set_adapter(self.adapter, inference_mode=True)
+                yield model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +78,8 @@ class Trial:
     """Token ids of a few prompts."""
     dtype: str
     """Number format of the weights, which says how much rounding is none."""
-    is_confused: Callable[[Any], bool]
-    """Whether a model in an arm's state answers otherwise when its prompts are padded."""
+    logits: Callable[[Any, Sequence[Sequence[int]]], Any]
+    """What a model says of a batch of prompts, padded as for an answer; one row a prompt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,11 +210,12 @@ def _settled(trial: Trial, arm: Contestant) -> Contestant:
     with arm.switched() as model:
         config = model.peft_config[arm.adapter] if arm.adapter is not None else None
         virtual = config is not None and puts_virtual_tokens(config)
-        return replace(
-            arm,
-            padding_is_safe=not virtual and not trial.is_confused(model),
-            cache_is_plain=config is None or drives_like_its_base(config),
+        batching = safe_batching(
+            lambda prompts: trial.logits(model, prompts), trial.probes, dtype=trial.dtype, padding=not virtual
         )
+        # What mixes the rows of a batch may mix the tokens of a row as well: a draft is then no longer one by one.
+        plain = batching != "alone" and (config is None or drives_like_its_base(config))
+        return replace(arm, batching=batching, cache_is_plain=plain)
 
 
 def _refuse_idle(name: str, logits: Any, pristine: Any, *, what: str) -> None:

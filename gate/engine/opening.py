@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gate.engine import classifier, padding
 from gate.engine.base_model import BaseFolder
+from gate.engine.classifier import CHANCE_WARNING, Labels, label_logits, load_classifier
 from gate.engine.contestants import LineUp, Trial, line_up
 from gate.engine.fine_tune import FineTune, inspect_fine_tune
 from gate.engine.loading import load_model
+from gate.engine.padding import first_logits
 from gate.engine.session import Prompt, Request, Settings
 from gate.errors import AdapterRefused
 
@@ -19,15 +20,13 @@ _PLAIN = ("float32", "bfloat16", "float16")
 """Number formats in which a fine-tune may be loaded like its base; any other is a quantised base's."""
 
 
-def base_loader(
-    base: BaseFolder, settings: Settings, device: str, labels: classifier.Labels | None
-) -> Callable[[], Any]:
+def base_loader(base: BaseFolder, settings: Settings, device: str, labels: Labels | None) -> Callable[[], Any]:
     """What loads the base, with a head for labels if the arms are classifiers."""
 
     def load() -> Any:
         if labels is None:
             return load_model(base, settings.dtype, device, quantization=settings.quantization)
-        return classifier.load_classifier(base, labels, settings.dtype, device, quantization=settings.quantization)
+        return load_classifier(base, labels, settings.dtype, device, quantization=settings.quantization)
 
     return load
 
@@ -45,17 +44,17 @@ class Opening:
     """What the base is asked."""
     pad_id: int
     """The token that pads generated answers."""
-    labels: classifier.Labels | None
+    labels: Labels | None
     """What classifiers can answer; None: the arms answer in words."""
     dtype: str
     """The base's number format."""
     device: str
 
-    def is_confused(self, model: Any) -> bool:
-        """Whether a model in an arm's state answers otherwise when its prompts are padded."""
+    def logits(self, model: Any, prompts: Sequence[Sequence[int]]) -> Any:
+        """What a model in an arm's state says of a batch, padded as it will be: shape (prompts, tokens or labels)."""
         if self.labels is not None:
-            return classifier.is_confused_by_padding(model, self.probes, dtype=self.dtype)
-        return padding.is_confused_by_padding(model, self.probes, pad_id=self.pad_id, dtype=self.dtype)
+            return label_logits(model, prompts)
+        return first_logits(model, prompts, self.pad_id)
 
     @property
     def probes(self) -> list[tuple[int, ...]]:
@@ -88,10 +87,10 @@ def open_arms(request: Request, opening: Opening) -> LineUp:
             fix="Compare adapters of the same task type.",
         )
     found = line_up(
-        Trial(load=opening.load, probes=opening.probes, dtype=opening.dtype, is_confused=opening.is_confused),
+        Trial(load=opening.load, probes=opening.probes, dtype=opening.dtype, logits=opening.logits),
         request.adapters,
         {name: opening.fine_tune(folder, request.settings) for name, folder in request.models.items()},
     )
     if labels is None or labels.own_head:
         return found
-    return replace(found, warnings=(*found.warnings, classifier.CHANCE_WARNING))
+    return replace(found, warnings=(*found.warnings, CHANCE_WARNING))

@@ -1,10 +1,12 @@
-"""Whether an arm may answer prompts of different lengths in one batch: known by type, and seen by comparing.
+"""Which prompts an arm may answer in one batch: known by type, and seen by comparing.
 
 Must not know what is answered; it decides how, and a wrong "no" costs time, a wrong "yes" costs answers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from gate.engine.lengths import Batching
 
 if TYPE_CHECKING:
     import torch
@@ -65,27 +67,38 @@ def set_generation(model: Any, how: Any) -> None:
         inner().generation_config = how
 
 
-def is_confused_by_padding(model: Any, prompts: Sequence[Sequence[int]], *, pad_id: int, dtype: str) -> bool:
-    """Compare the first token of an answer, alone and in a padded batch.
+def safe_batching(
+    logits: Callable[[Sequence[Sequence[int]]], "torch.Tensor"],
+    prompts: Sequence[Sequence[int]],
+    *,
+    dtype: str,
+    padding: bool,
+) -> Batching:
+    """Compare what an arm says of a prompt alone with what it says beside another one.
 
     Args:
-        model: A causal language model in the state of its arm.
+        logits: What the arm says of a batch, one row a prompt.
         prompts: Token ids; the shortest and the longest are used.
-        pad_id: The token that pads.
         dtype: Number format of the weights.
+        padding: Whether padding may be safe; False: it is known not to be.
     """
-    short, long = min(prompts, key=len), max(prompts, key=len)
+    short: Sequence[int] = min(prompts, key=len)
+    long: Sequence[int] = max(prompts, key=len)
     if len(short) == len(long):
-        # Nothing to compare: the plan's batches may still hold others, so a prompt is made shorter.
         short = long[: max(1, len(long) // 2)]
-    if len(short) == len(long):
-        return False
-    alone = [_first_logits(model, [prompt], pad_id) for prompt in (short, long)]
-    together = _first_logits(model, [short, long], pad_id)
-    return any(not is_close(one[0], row, dtype) for one, row in zip(alone, together, strict=True))
+
+    def is_disturbed(*together: Sequence[int]) -> bool:
+        rows = zip(together, logits(together), strict=True)
+        return any(not is_close(logits([one])[0], row, dtype) for one, row in rows)
+
+    if padding and not is_disturbed(short, long):
+        return "any"
+    # Some types mix what stands in a batch, whatever its lengths: a prompt's own tokens backwards are another prompt.
+    return "alone" if is_disturbed(long, long[::-1]) else "same_length"
 
 
-def _first_logits(model: Any, prompts: Sequence[Sequence[int]], pad_id: int) -> "torch.Tensor":
+def first_logits(model: Any, prompts: Sequence[Sequence[int]], pad_id: int) -> "torch.Tensor":
+    """The logits of the first tokens of the answers to a padded batch, shape (prompts, vocabulary), on the CPU."""
     import torch
     from transformers import GenerationConfig
 

@@ -5,7 +5,8 @@ one and only warns of the other. Must not know how an arm answers, nor which arm
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gate import wording
@@ -20,7 +21,16 @@ _PROBES_AT_MOST = 8
 _RELATIVE_TOLERANCE = {"float32": 1e-5, "float64": 1e-9}
 _HALF_TOLERANCE = 1e-3
 _NAMED_AT_MOST = 3
+_SEED = 0
 _ADVICE = "The adapter was trained on another base model, or its configuration was changed afterwards."
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Let PEFT warn of nothing: what matters of it is checked here, and refused or told in our own words."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"peft\.")
+        yield
 
 
 def probe_logits(model: Any, prompts: Sequence[Sequence[int]]) -> "torch.Tensor":
@@ -61,7 +71,8 @@ def probe_adapter(model: Any, files: AdapterFiles, prompts: Sequence[Sequence[in
     import torch
 
     try:
-        return probe_logits(model, prompts)
+        with quiet_peft():
+            return probe_logits(model, prompts)
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as problem:
@@ -92,7 +103,9 @@ def attach(model: Any, files: AdapterFiles, name: str) -> Any:
 
     path, device = str(files.path), str(model.device)
     try:
-        with warnings.catch_warnings(action="ignore"):  # what PEFT only warns of is checked below, and refused
+        # What PEFT only warns of is checked below, and refused. Some types draw numbers as they are attached.
+        with warnings.catch_warnings(action="ignore"), torch.random.fork_rng():
+            torch.manual_seed(_SEED)
             if isinstance(model, PeftModel):
                 attached = model
                 attached.load_adapter(path, adapter_name=name, torch_device=device)

@@ -13,7 +13,7 @@ from gate.domain import Arm, ArmName, Check, Response
 from gate.engine.base_model import BaseFolder
 from gate.engine.classifier import classify, labels_of
 from gate.engine.contestants import Contestant
-from gate.engine.lengths import same_length_rows
+from gate.engine.lengths import rows_together, strictest
 from gate.engine.loading import (
     device_name,
     limit_threads,
@@ -108,7 +108,7 @@ class _TransformersSession:
         contestant = self._contestants[arm]
         if self._labels is not None:
             with contestant.switched() as model:
-                words = classify(model, batch, self._labels, padding_is_safe=contestant.padding_is_safe)
+                words = classify(model, batch, self._labels, batching=contestant.batching)
             return tuple(_label(arm, prompt, word, repeat) for prompt, word in zip(batch, words, strict=True))
         rows: dict[int, list[int]] = {}
         for group in self._groups(contestant, batch):
@@ -120,7 +120,7 @@ class _TransformersSession:
         """Which prompts of a batch are computed together."""
         # Arms draw with the same random numbers only if all of them group alike.
         asked = self._contestants.values() if self.settings.temperature else [contestant]
-        return (tuple(range(len(batch))),) if all(one.padding_is_safe for one in asked) else same_length_rows(batch)
+        return rows_together(batch, strictest([one.batching for one in asked]))
 
     def _generate(self, contestant: Contestant, prompts: Sequence[Prompt], repeat: int) -> list[list[int]]:
         import torch
