@@ -20,7 +20,7 @@ from gate.config.load import LoadedConfig
 from gate.data.digest import asked_digest
 from gate.deciding import decide_run, is_futile_run
 from gate.domain import Arm, ArmName, Response, Round
-from gate.engine.answering import Progress, answer_all, signature, whole_batches
+from gate.engine.answering import Progress, answer_all, signature, usable
 from gate.engine.base_model import find_base
 from gate.errors import RecordsError
 from gate.plan import ARM_ORDER, Options, Plan, make_plan
@@ -95,7 +95,7 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             generation=_short_digest(config.generation.model_dump(mode="json")),
             schedule=stages,
         )
-        answers = list(whole_batches(session, folder.earlier_answers(manifest.signature)))
+        answers = list(usable(session, folder.earlier_answers(manifest.signature)))
         today = int(time.time() // _DAY_SECONDS)
         cache = stack.enter_context(
             reference_cache(options.cache, session, base, folder=loaded.folder, today=today, report=display.say)
@@ -115,9 +115,8 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
                 if cache is not None:
                     cache.remember(one for one in responses if one.arm != "candidate")
 
-            done = frozenset((one.suite, one.case, one.arm, one.repeat) for one in answers)
             looking = _Looking(loaded, plan, answers, stages)
-            answer_all(session, done=done, record=record, progress=display, decided=looking)
+            answer_all(session, done=tuple(answers), record=record, progress=display, decided=looking)
     asked = plan if looking.so_far is None else looking.so_far.asked_part(plan)
     folder.write_responses(_in_order(asked, answers), {})
     folder.write_manifest(replace(manifest, timings=watch.seconds, schedule=looking.so_far))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gate.domain import ArmName, Response
 from gate.engine.answer_cache import CachedAnswers, disagreements, is_pinned, is_stale
-from gate.engine.answering import whole_batches
+from gate.engine.answering import usable
 from gate.engine.base_model import BaseFolder
 from gate.engine.session import Session
 from gate.transport.answer_store import AnswerStore
@@ -54,7 +54,7 @@ def reuse(
         seed: Seed of the choice of what is asked again.
 
     Returns:
-        Answers to add, in whole batches, and what a reader must know of answers that were thrown away.
+        Answers to add, and what a reader must know of answers that were thrown away.
     """
     there = {(one.suite, one.case, one.arm) for one in have}
     added: list[Response] = []
@@ -75,7 +75,7 @@ def reuse(
             )
         else:
             added += known
-    whole = whole_batches(session, [*have, *added])
+    whole = usable(session, [*have, *added])
     return [one for one in whole if (one.suite, one.case, one.arm) not in there], warnings
 
 

@@ -156,6 +156,22 @@ class Session(Protocol):
         """
         ...
 
+    def answer_many(
+        self, arm: ArmName, batches: Sequence[Sequence[Prompt]], *, repeat: int, drafts: Drafts = NO_DRAFTS
+    ) -> Iterator[tuple[Response, ...]]:
+        """Answer several batches, in whatever order and grouping is fastest.
+
+        Args:
+            arm: Who answers.
+            batches: Some of `batches`, or parts of them.
+            repeat: Counts from 0.
+            drafts: As for `answer`.
+
+        Yields:
+            Answers as they are finished.
+        """
+        ...
+
 
 class Engine(BaseModel):
     """Where the arms run: a section of the configuration that opens a session. Each backend is one subclass."""

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, Self
 
 from pydantic import Field
@@ -26,11 +27,12 @@ from gate.engine.loading import (
 from gate.engine.opening import Opening, base_loader, open_arms
 from gate.engine.padding import pad_left, set_generation
 from gate.engine.prompts import FOLDED_WARNING, fit_template, render
+from gate.engine.quick import QuickPath, probe_of
 from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Question, Request, Session, plan_batches
 from gate.errors import BrokenRun
 
-_BATCH_TOKENS = {True: 8_192, False: 32_768}
-"""Whether on a CPU -> tokens a batch. A CPU gains nothing from batches that leave its caches."""
+_BATCH_TOKENS = {True: 16_384, False: 32_768}
+"""Whether on a CPU -> tokens whose keys and values are in memory at a time."""
 
 
 class TransformersEngine(Engine):
@@ -40,7 +42,7 @@ class TransformersEngine(Engine):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")
     """`auto`: the GPU if there is one, else the CPU. Or `cpu`, `cuda`, `cuda:1`, `mps`."""
     batch_tokens: int | None = Field(default=None, ge=256, le=4_194_304)
-    """Tokens a batch may hold, prompts and answers together; default: 8,192 on a CPU, 32,768 on a GPU.
+    """Tokens a batch may hold, prompts and answers together; default: 16,384 on a CPU, 32,768 on a GPU.
     Lower it when memory runs out."""
 
     def open(self, base: BaseFolder | None, request: Request) -> Session:
@@ -66,6 +68,7 @@ class _TransformersSession:
         dtype = str(first.dtype).removeprefix("torch.")
         self.batches, folded = self._plan(engine, request, getattr(first.config, "max_position_embeddings", None))
         self._stop_ids = stop_ids(first, self._tokenizer) if self._labels is None else (0,)
+        self._quick = QuickPath(first, device=self._device, batch_tokens=self._batch_tokens(engine))
         ready = [first]
         del first
         opening = Opening(
@@ -84,7 +87,9 @@ class _TransformersSession:
         if request.prompted is not None:
             self._contestants["prompted"] = self._contestants["base"]
         self.arms: Mapping[ArmName, Arm] = {name: _arm(name, base, request) for name in request.arms}
-        self.checks: tuple[Check, ...] = ()
+        self.checks: list[Check] = []
+        self._fast = self._trusted_arms()
+        self._said: dict[tuple[str, str], tuple[int, ...]] = {}
         self.warnings = [*opened.warnings, *([FOLDED_WARNING] if folded else [])]
         self.environment = {
             "python": platform.python_version(),
@@ -105,16 +110,84 @@ class _TransformersSession:
     def answer(
         self, arm: ArmName, batch: Sequence[Prompt], *, repeat: int, drafts: Drafts = NO_DRAFTS
     ) -> tuple[Response, ...]:
+        finished = {
+            (one.suite, one.case): one
+            for answers in self.answer_many(arm, [batch], repeat=repeat, drafts=drafts)
+            for one in answers
+        }
+        return tuple(finished[prompt.suite, prompt.case] for prompt in batch)
+
+    def answer_many(
+        self, arm: ArmName, batches: Sequence[Sequence[Prompt]], *, repeat: int, drafts: Drafts = NO_DRAFTS
+    ) -> Iterator[tuple[Response, ...]]:
         contestant = self._contestants[arm]
-        if self._labels is not None:
-            with contestant.switched() as model:
-                words = classify(model, batch, self._labels, batching=contestant.batching)
-            return tuple(_label(arm, prompt, word, repeat) for prompt, word in zip(batch, words, strict=True))
-        rows: dict[int, list[int]] = {}
-        for group in self._groups(contestant, batch):
-            ids = self._generate(contestant, [batch[row] for row in group], repeat)
-            rows |= dict(zip(group, ids, strict=True))
-        return tuple(self._response(arm, prompt, rows[row], repeat) for row, prompt in enumerate(batch))
+        if arm in self._fast:
+            yield from self._answer_fast(arm, [prompt for batch in batches for prompt in batch], drafts)
+            return
+        for batch in batches:
+            if self._labels is not None:
+                with contestant.switched() as model:
+                    words = classify(model, batch, self._labels, batching=contestant.batching)
+                yield tuple(_label(arm, prompt, word, repeat) for prompt, word in zip(batch, words, strict=True))
+                continue
+            rows: dict[int, list[int]] = {}
+            for group in self._groups(contestant, batch):
+                ids = self._generate(contestant, [batch[row] for row in group], repeat)
+                rows |= dict(zip(group, ids, strict=True))
+            yield tuple(self._response(arm, prompt, rows[row], repeat) for row, prompt in enumerate(batch))
+
+    def _answer_fast(self, arm: ArmName, prompts: Sequence[Prompt], drafts: Drafts) -> Iterator[tuple[Response, ...]]:
+        stops = self._contestants[arm].stop_ids or self._stop_ids
+        guesses = {key: ids for key, one in drafts.items() if (ids := self._draft_ids(one))}
+        with self._contestants[arm].switched() as model:
+            for rows in self._quick.answers(arm, model, prompts, stop_ids=stops, drafts=guesses):
+                if arm == "base":
+                    self._said |= {(row.prompt.suite, row.prompt.case): tuple(row.answer) for row in rows}
+                yield tuple(
+                    replace(self._response(arm, row.prompt, row.answer, 0), probe=probe_of(row)) for row in rows
+                )
+
+    def _draft_ids(self, answer: Response) -> tuple[int, ...]:
+        """The tokens of an earlier answer; where only its text is known, those that the tokenizer makes of it."""
+        said = self._said.get((answer.suite, answer.case))
+        if said is not None or answer.finish == "error":
+            return said or ()
+        end = [self._stop_ids[0]] if answer.finish == "stop" else []
+        return (*self._tokenizer(answer.text, add_special_tokens=False)["input_ids"], *end)
+
+    def _trusted_arms(self) -> frozenset[ArmName]:
+        """The arms that may be answered the fast way, because there it gives what plain decoding gives."""
+        trusted: list[ArmName] = []
+        if self.settings.temperature or self._labels is not None:
+            return frozenset()
+        for arm, contestant in self._contestants.items():
+            prompts = [prompt for batch in self.batches[arm] for prompt in batch]
+            stops = contestant.stop_ids or self._stop_ids
+            problem: str | None = "its prompts cannot share a batch, or it can only be driven by the library"
+            if contestant.cache_is_plain and contestant.batching == "any" and prompts:
+                with contestant.switched() as model:
+                    problem = self._quick.problem(model, prompts, partial(self._plainly, contestant), stop_ids=stops)
+            if problem is None:
+                trusted.append(arm)
+            self.checks.append(
+                Check(
+                    id="P14",
+                    title=f"fast decoding of {arm} gives what plain decoding gives",
+                    outcome="ok" if problem is None else "warn",
+                    message="" if problem is None else f"{arm} is decoded plainly, which takes longer: {problem}",
+                )
+            )
+        return frozenset(trusted)
+
+    def _plainly(self, contestant: Contestant, prompt: Prompt) -> list[int]:
+        """One answer by the library alone, up to the token that ends it."""
+        stops = contestant.stop_ids or self._stop_ids
+        (ids,) = self._generate(contestant, [prompt], 0)
+        end = next((index + 1 for index, token in enumerate(ids) if token in stops), None)
+        return ids[:end]
+
+    def _batch_tokens(self, engine: TransformersEngine) -> int:
+        return engine.batch_tokens or _BATCH_TOKENS[self._device == "cpu"]
 
     def _groups(self, contestant: Contestant, batch: Sequence[Prompt]) -> tuple[tuple[int, ...], ...]:
         """Which prompts of a batch are computed together."""
@@ -149,7 +222,7 @@ class _TransformersSession:
         self, engine: TransformersEngine, request: Request, max_positions: int | None
     ) -> tuple[dict[ArmName, tuple[tuple[Prompt, ...], ...]], bool]:
         """Every arm's batches, and whether the system prompt had to be folded into the user's turn."""
-        batch_tokens = engine.batch_tokens or _BATCH_TOKENS[self._device == "cpu"]
+        batch_tokens = self._batch_tokens(engine)
 
         def batches(questions: Sequence[Question]) -> tuple[tuple[Prompt, ...], ...]:
             if self._labels is not None:  # a label takes no tokens

@@ -49,7 +49,7 @@ class Follower:
         """Every run of tokens in the draft -> the place behind it; of several the last, which wastes least."""
         if self._places is None:
             draft = self._draft
-            self._places = {draft[end - _CONTEXT : end] : end for end in range(_CONTEXT, len(draft))}
+            self._places = {draft[end - _CONTEXT : end]: end for end in range(_CONTEXT, len(draft))}
         return self._places
 
 

@@ -161,10 +161,12 @@ class GreedyDecoder:
         """Put tokens behind an answer; say whether it has ended."""
         for token in tokens:
             row.answer.append(token)
-            if token in self._stop_ids or len(row.answer) == row.prompt.max_new_tokens:
-                return True
             if row.follower is not None:
                 row.follower.follow(row.answer)
+                if row.left_at is None and row.again:
+                    row.left_at = len(row.answer) - 1
+            if token in self._stop_ids or len(row.answer) == row.prompt.max_new_tokens:
+                return True
         return False
 
     def _guess_again(self, lane: Lane) -> list[Row]:
@@ -172,7 +174,7 @@ class GreedyDecoder:
         places = [
             place
             for place, row in enumerate(lane.rows)
-            if row.follower is not None and len(row.follower.rest) >= _FEWEST_GUESSED
+            if row.follower is not None and not row.is_given_up and len(row.follower.rest) >= _FEWEST_GUESSED
         ]
         if not places or len(places) < self._pace.again_share * len(lane.rows):
             return []
@@ -181,7 +183,7 @@ class GreedyDecoder:
             if self._watch.pays(lane.rows[place].prompt.suite, again=True):
                 found.append(lane.leave(place, surplus=0))
             else:
-                lane.rows[place].follower = None
+                lane.rows[place].is_given_up = True
         finished: list[Row] = []
         loose = Loose()
         for begin in range(0, len(found), group := max(1, self._pace.forward_tokens // self._pace.first_guess)):

@@ -25,6 +25,11 @@ class Row:
     log_loss: float = 0.0
     """Sum of -ln p over the compared tokens, in nats."""
 
+    left_at: int | None = None
+    """Tokens of the answer before it left its draft for the first time; None: it never did."""
+    is_given_up: bool = False
+    """Its draft is not guessed again."""
+
     @property
     def again(self) -> bool:
         """Whether it has left its draft before."""
