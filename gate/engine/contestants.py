@@ -59,6 +59,8 @@ class Contestant:
         with quiet_peft():
             if not self.is_peft:
                 yield model
+            elif self.adapter is None and puts_virtual_tokens(model.active_peft_config):
+                yield model.base_model  # nothing in it was wrapped; PEFT's own switch fails on classifiers
             elif self.adapter is None:
                 with model.disable_adapter():
                     yield model

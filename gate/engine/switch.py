@@ -65,7 +65,7 @@ def probe_adapter(model: Any, files: AdapterFiles, prompts: Sequence[Sequence[in
     """`probe_logits` of a model whose adapter was never run before.
 
     Raises:
-        AdapterRefused: If it cannot be run on a plain prompt: some types want a task's number with every prompt.
+        AdapterRefused: If it does not fit the base, or wants more than a prompt: for some types, a task's number.
         BrokenRun: If a logit is not finite.
     """
     import torch
@@ -75,7 +75,9 @@ def probe_adapter(model: Any, files: AdapterFiles, prompts: Sequence[Sequence[in
             return probe_logits(model, prompts)
     except torch.OutOfMemoryError:
         raise
-    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as problem:
+    except RuntimeError as problem:  # virtual tokens of another base have other shapes, and are loaded all the same
+        raise AdapterRefused(f"{files.path}: does not fit the base model: {first_line(problem)}", fix=_ADVICE) from None
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as problem:
         raise AdapterRefused(
             f"{files.path}: this {files.peft_type:.40} adapter loads but does not run on a prompt alone: "
             f"{first_line(problem)}",
