@@ -45,6 +45,7 @@ class FakeServer:
         self.asked: list[Asked] = []
         self.most_at_once = 0
         self.now = 0
+        self.gone = False
         self.lock = threading.Lock()
 
     def to(self, path: str) -> list[Asked]:
@@ -57,6 +58,7 @@ def serving(answer: Callable[[Asked], Said]) -> Iterator[FakeServer]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is inherited
             pass
@@ -83,7 +85,7 @@ def serving(answer: Callable[[Asked], Said]) -> Iterator[FakeServer]:
         do_GET = do_POST = serve  # noqa: N815 - the names are inherited
 
         def reply(self, said: Said) -> None:
-            if said.reset:
+            if said.reset or fake.gone:
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
                 self.connection.close()
                 self.close_connection = True
@@ -114,6 +116,7 @@ def serving(answer: Callable[[Asked], Said]) -> Iterator[FakeServer]:
     try:
         yield fake
     finally:
+        fake.gone = True  # connections that are still open have threads of their own
         server.shutdown()
         server.server_close()
         thread.join()

@@ -3,7 +3,6 @@
 Compares what the base and the adapter begin to answer. Pure: who asks the server is for the caller to say.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,8 +48,8 @@ def judge_probes(probes: Sequence[Probed]) -> Finding:
         noise = max(distance(one.before, one.after) for one in with_logprobs)
         moved = max(min(distance(one.before, one.adapter), distance(one.after, one.adapter)) for one in with_logprobs)
         seen = (
-            f"log-probabilities of the first tokens differ from the base's by up to {_nats(moved)} on "
-            f"{len(with_logprobs)} prompts (the base's own by {_nats(noise)} when asked twice)"
+            f"log-probabilities of the first tokens differ from the base's by up to {moved:.2g} on "
+            f"{len(with_logprobs)} prompts (the base's own by {noise:.2g} when asked twice)"
         )
         return Finding(applied=moved > max(_LEAST_MOVE, _NOISE_FACTOR * noise), seen=seen)
     steady = [one for one in probes if one.before.text == one.after.text]
@@ -62,18 +61,15 @@ def judge_probes(probes: Sequence[Probed]) -> Finding:
 def distance(one: Completion, other: Completion) -> float:
     """Largest difference of a log-probability, in nats, as long as both answers are the same so far.
 
-    Infinite if two answers have none of their likeliest tokens in common.
+    Of a token that only one side names among its likeliest, the other side's is at most that of the least likely it
+    names; the difference is at least that.
     """
     largest = 0.0
     for place, (mine, theirs) in enumerate(zip(one.logprobs, other.logprobs, strict=False)):
-        common = mine.keys() & theirs.keys()
-        if not common:
-            return math.inf
-        largest = max(largest, *(abs(mine[token] - theirs[token]) for token in common))
+        for here, there in ((mine, theirs), (theirs, mine)):
+            floor = min(there.values())
+            apart = [abs(value - there[token]) if token in there else value - floor for token, value in here.items()]
+            largest = max(largest, *apart)
         if one.chosen[place] != other.chosen[place]:
             break
     return largest
-
-
-def _nats(value: float) -> str:
-    return "more than can be said" if math.isinf(value) else f"{value:.2g}"

@@ -145,11 +145,7 @@ class ServerSession:
         # One request at a time: what shares a batch moves the last digits.
         for prompt in prompts:
             try:
-                before, adapter, after = (
-                    self._probe("base", prompt),
-                    self._probe(arm, prompt),
-                    self._probe("base", prompt),
-                )
+                before, adapter, after = [self._probe(name, prompt) for name in ("base", arm, "base")]
             except (Refused, ValueError) as problem:
                 reason = str(problem)
             else:

@@ -174,7 +174,7 @@ def _logprobs(given: Any) -> tuple[tuple[dict[str, float], ...], tuple[str, ...]
                 for token, own, top in zip(given["tokens"], given["token_logprobs"], tops, strict=True)
             ]
         maps = tuple({str(token): float(value) for token, value in pairs} for _, pairs in rows)
-        if not all(math.isfinite(value) for one in maps for value in one.values()):
+        if not all(one and all(map(math.isfinite, one.values())) for one in maps):
             return (), ()
         return maps, tuple(str(token) for token, _ in rows)
     except (AttributeError, KeyError, TypeError, ValueError):

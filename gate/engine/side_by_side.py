@@ -40,6 +40,7 @@ def side_by_side(work: Callable[[Item], Made], items: Sequence[Item], *, width: 
             try:
                 finished.put((index, work(items[index]), None))
             except BaseException as problem:  # noqa: BLE001 - raised again by the caller's thread
+                over.set()
                 finished.put((index, None, problem))
 
     made: dict[int, Made] = {}
