@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -209,6 +211,43 @@ def test_run__what_failed_in_a_run_that_broke_off_is_asked_again(
     vllm.fault = lambda asked, model, prompt: None
     assert gate("answer", config, "--limit", LIMIT, "--output", out).code == 0
     assert {row["finish"] for row in rows(out).values()} == {"stop"}
+
+
+def test_run__interrupted_it_ends_at_once_and_leaves_no_adapter_behind(
+    quickstart: Path, vllm: FakeVllm, tmp_path: Path
+) -> None:
+    asked, release = threading.Event(), threading.Event()
+
+    def hang(one: Asked, model: str, prompt: str) -> None:
+        if not one.content.get("logprobs"):
+            asked.set()
+            release.wait(120)
+
+    vllm.fault = hang
+    config = configure(quickstart, vllm_engine(vllm), base=BASE)
+    command = [
+        sys.executable,
+        "-m",
+        "gate",
+        "run",
+        str(config),
+        "--limit",
+        str(LIMIT),
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    process = subprocess.Popen(command, env=os.environ | {"MY_KEY": KEY}, stderr=subprocess.PIPE, text=True)
+    try:
+        assert asked.wait(120)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        release.set()
+    assert process.returncode == 130
+    assert "the same command continues" in err
+    assert vllm.was_loaded
+    assert vllm.loaded == {}
 
 
 def test_check__a_mistake_in_the_section_is_named(gate: Gate, quickstart: Path) -> None:

@@ -12,6 +12,7 @@ from fake_vllm import BASE, FakeVllm, error, fake_vllm
 
 from gate.domain import ArmName, Message, Response
 from gate.engine import ServerEngine
+from gate.engine.base_model import BaseFolder
 from gate.engine.server_session import FAILURES_IN_A_ROW, ServerSession
 from gate.engine.session import AdapterFiles, Prompt, Question, Request, Settings
 from gate.errors import AdapterRefused, BrokenRun, CasesError, ConfigError
@@ -455,6 +456,18 @@ def test_session__a_name_that_is_there_already_is_neither_loaded_nor_unloaded(vl
     assert not vllm.was_loaded
     with pytest.raises(ConfigError, match="the server must have the incumbent already"):
         a_session(vllm, a_request(incumbent=True), load="names", names={"candidate": "mine:v2"})
+
+
+def test_session__a_full_fine_tune_must_be_served_under_a_name(vllm: FakeVllm) -> None:
+    tuned = BaseFolder(path=Path("/tuned"), name="tuned", revision=None, description="Llama, 2 MB", digest=DIGEST)
+    request = a_request(adapters={}, models={"candidate": tuned})
+    with pytest.raises(ConfigError, match="the server must have the candidate already"):
+        a_session(vllm, request)
+    vllm.loaded["tuned-7b"] = "/there"
+    with a_session(vllm, request, names={"candidate": "tuned-7b"}) as session:
+        assert ask(session, "candidate")[0].text == "ü 0 egarF"
+        assert session.arms["candidate"].digest == DIGEST
+    assert vllm.loaded
 
 
 @pytest.mark.parametrize(
