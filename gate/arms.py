@@ -65,6 +65,7 @@ def ready_arms(
             prompted_digest=prompt.digest if prompt is not None else None,
             settings=Settings(
                 dtype=config.base.dtype,
+                quantization=config.base.quantization,
                 template=generation.template,
                 template_kwargs=generation.template_kwargs,
                 temperature=generation.temperature,

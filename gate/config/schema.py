@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from gate.domain import CORPUS_METRICS, ArmName, Metric, Role
 from gate.engine import AnyEngine, TransformersEngine
+from gate.engine.quantization import Quantization
 from gate.rules import RunRule, SuiteRule
 from gate.rules.base import Alpha
 from gate.rules.verdict import FailOn
@@ -36,6 +37,9 @@ class Base(Section):
     """Commit, tag or branch of a hub model."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the weights in memory; `auto`: as stored."""
+    quantization: Quantization = "none"
+    """`nf4`: the weights of every arm are quantised to 4 bits as they are loaded, as for QLoRA; needs the extra
+    `quantization`. A model that is quantised already is loaded as it is and needs no `quantization`."""
 
 
 class Candidate(Section):

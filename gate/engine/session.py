@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from gate.domain import Arm, ArmName, Check, Message, Response
 from gate.engine.base_model import BaseFolder
+from gate.engine.quantization import Quantization
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,8 @@ class Settings:
     """How the base is loaded, prompts are made and answers are drawn; the same for every arm."""
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    quantization: Quantization = "none"
+    """To what the weights of every arm are quantised as they are loaded."""
     template: Literal["chat", "raw"]
     template_kwargs: Mapping[str, bool | int | str]
     temperature: float = 0.0

@@ -1,27 +1,30 @@
 """The transformers backend: the base loaded once, the adapter switched on and off, greedy answers in batches."""
 
-import gc
 import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from gate.domain import Arm, ArmName, Check, Response
 from gate.engine.base_model import BaseFolder
-from gate.engine.contestants import SEPARATE_WARNING, line_up
+from gate.engine.classifier import classify, labels_of
+from gate.engine.contestants import Contestant
+from gate.engine.lengths import rows_together, strictest
 from gate.engine.loading import (
     device_name,
     limit_threads,
-    load_model,
     load_tokenizer,
     pick_device,
     silence,
     stop_ids,
     versions,
 )
+from gate.engine.opening import Opening, base_loader, open_arms
+from gate.engine.padding import pad_left, set_generation
 from gate.engine.prompts import FOLDED_WARNING, fit_template, render
 from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Question, Request, Session, plan_batches
 from gate.errors import BrokenRun
@@ -56,81 +59,91 @@ class _TransformersSession:
         self.settings = request.settings
         self._device = pick_device(engine.device)
         self._tokenizer = load_tokenizer(base.path)
-        first = load_model(base, self.settings.dtype, self._device)
+        self._labels = labels_of(base, request.adapters)
+        load_base = base_loader(base, self.settings, self._device, self._labels)
+        first = load_base()
         limit_threads(first, self._device)
         dtype = str(first.dtype).removeprefix("torch.")
         self.batches, folded = self._plan(engine, request, getattr(first.config, "max_position_embeddings", None))
-        self._stop_ids = stop_ids(first, self._tokenizer)
-        prompts = [prompt for batch in self.batches["base"] for prompt in batch]
-        first_of_suite = {prompt.suite: prompt.token_ids for prompt in reversed(prompts)}
+        self._stop_ids = stop_ids(first, self._tokenizer) if self._labels is None else (0,)
         ready = [first]
-
-        def load() -> Any:
-            return ready.pop() if ready else load_model(base, self.settings.dtype, self._device)
-
         del first
-        self._contestants, shared = line_up(
-            load,
-            request.adapters,
-            probes=[*first_of_suite.values(), *(prompt.token_ids for prompt in prompts)],
+        opening = Opening(
+            base=base,
+            load=lambda: ready.pop() if ready else load_base(),
+            tokenizer=self._tokenizer,
+            prompts=[prompt for batch in self.batches["base"] for prompt in batch],
+            pad_id=self._stop_ids[0],
+            labels=self._labels,
             dtype=dtype,
+            device=self._device,
         )
+        opened = open_arms(request, opening)
+        self._shelf = opened.shelf
+        self._contestants = opened.contestants
         if request.prompted is not None:
             self._contestants["prompted"] = self._contestants["base"]
         self.arms: Mapping[ArmName, Arm] = {name: _arm(name, base, request) for name in request.arms}
         self.checks: tuple[Check, ...] = ()
-        self.warnings = [*([] if shared else [SEPARATE_WARNING]), *([FOLDED_WARNING] if folded else [])]
+        self.warnings = [*opened.warnings, *([FOLDED_WARNING] if folded else [])]
         self.environment = {
             "python": platform.python_version(),
             "torch": torch.__version__,
             **versions("transformers", "peft", "tokenizers"),
             "device": device_name(self._device),
             "dtype": dtype,
+            **({"quantization": self.settings.quantization} if self.settings.quantization != "none" else {}),
         }
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        import torch
-
         self._contestants.clear()
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        self._shelf.clear()
 
     def answer(
         self, arm: ArmName, batch: Sequence[Prompt], *, repeat: int, drafts: Drafts = NO_DRAFTS
     ) -> tuple[Response, ...]:
+        contestant = self._contestants[arm]
+        if self._labels is not None:
+            with contestant.switched() as model:
+                words = classify(model, batch, self._labels, batching=contestant.batching)
+            return tuple(_label(arm, prompt, word, repeat) for prompt, word in zip(batch, words, strict=True))
+        rows: dict[int, list[int]] = {}
+        for group in self._groups(contestant, batch):
+            ids = self._generate(contestant, [batch[row] for row in group], repeat)
+            rows |= dict(zip(group, ids, strict=True))
+        return tuple(self._response(arm, prompt, rows[row], repeat) for row, prompt in enumerate(batch))
+
+    def _groups(self, contestant: Contestant, batch: Sequence[Prompt]) -> tuple[tuple[int, ...], ...]:
+        """Which prompts of a batch are computed together."""
+        # Arms draw with the same random numbers only if all of them group alike.
+        asked = self._contestants.values() if self.settings.temperature else [contestant]
+        return rows_together(batch, strictest([one.batching for one in asked]))
+
+    def _generate(self, contestant: Contestant, prompts: Sequence[Prompt], repeat: int) -> list[list[int]]:
         import torch
 
-        longest = max(len(prompt.token_ids) for prompt in batch)
-        # Left padding: the answer must follow its prompt directly. The mask is explicit because the pad token
-        # is often the end-of-turn token, which a guessed mask would hide inside the prompt as well.
-        ids = torch.full((len(batch), longest), self._stop_ids[0])
-        mask = torch.zeros_like(ids)
-        for row, prompt in enumerate(batch):
-            ids[row, longest - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
-            mask[row, longest - len(prompt.token_ids) :] = 1
-        how = self._generation_config(batch[0].max_new_tokens)
+        stops = contestant.stop_ids or self._stop_ids
+        ids, mask = pad_left([prompt.token_ids for prompt in prompts], stops[0])
+        how = self._generation_config(prompts[0].max_new_tokens, stops)
         if self.settings.temperature:
             # Every arm draws with the same random numbers, so that equal weights give equal answers.
-            torch.manual_seed(draw_seed(self.settings.seed, batch[0], repeat))
+            torch.manual_seed(draw_seed(self.settings.seed, prompts[0], repeat))
         try:
-            with self._contestants[arm].switched() as model, torch.inference_mode():
-                # transformers merges the model folder's generation_config.json into the one that is passed: a
-                # repetition penalty there would bend "greedy" answers. So the model's own is replaced.
-                model.generation_config = how
+            with contestant.switched() as model, torch.inference_mode():
+                set_generation(model, how)
                 output = model.generate(
                     input_ids=ids.to(self._device), attention_mask=mask.to(self._device), generation_config=how
                 )
         except torch.OutOfMemoryError:
             raise BrokenRun(
-                f"out of GPU memory on a batch of {len(batch)} prompts of up to {longest} tokens",
+                f"out of GPU memory on a batch of {len(prompts)} prompts of up to {ids.shape[1]} tokens",
                 fix="Lower `engine: {batch_tokens: ...}`; finished answers are kept, the same command continues.",
             ) from None
-        rows = zip(batch, output[:, longest:].tolist(), strict=True)
-        return tuple(self._response(arm, prompt, row, repeat) for prompt, row in rows)
+        answers: list[list[int]] = output[:, ids.shape[1] :].tolist()
+        return answers
 
     def _plan(
         self, engine: TransformersEngine, request: Request, max_positions: int | None
@@ -139,6 +152,8 @@ class _TransformersSession:
         batch_tokens = engine.batch_tokens or _BATCH_TOKENS[self._device == "cpu"]
 
         def batches(questions: Sequence[Question]) -> tuple[tuple[Prompt, ...], ...]:
+            if self._labels is not None:  # a label takes no tokens
+                questions = [replace(one, max_new_tokens=0) for one in questions]
             prompts = render(
                 questions,
                 self._tokenizer,
@@ -154,7 +169,7 @@ class _TransformersSession:
             prompted = batches(questions)
         return {arm: prompted if prompted is not None and arm == "prompted" else common for arm in request.arms}, folded
 
-    def _generation_config(self, max_new_tokens: int) -> Any:
+    def _generation_config(self, max_new_tokens: int, stops: Sequence[int]) -> Any:
         from transformers import GenerationConfig
 
         temperature = self.settings.temperature
@@ -162,19 +177,21 @@ class _TransformersSession:
         return GenerationConfig(
             **({"do_sample": False} | drawing),
             max_new_tokens=max_new_tokens,
-            eos_token_id=list(self._stop_ids),
-            pad_token_id=self._stop_ids[0],
+            eos_token_id=list(stops),
+            pad_token_id=stops[0],
         )
 
     def _response(self, arm: ArmName, prompt: Prompt, ids: list[int], repeat: int) -> Response:
-        end = next((index for index, token in enumerate(ids) if token in self._stop_ids), None)
+        contestant = self._contestants[arm]
+        stops, tokenizer = contestant.stop_ids or self._stop_ids, contestant.tokenizer or self._tokenizer
+        end = next((index for index, token in enumerate(ids) if token in stops), None)
         answer = ids if end is None else ids[:end]
         return Response(
             suite=prompt.suite,
             case=prompt.case,
             arm=arm,
             repeat=repeat,
-            text=self._tokenizer.decode(answer, skip_special_tokens=True, clean_up_tokenization_spaces=False),
+            text=tokenizer.decode(answer, skip_special_tokens=True, clean_up_tokenization_spaces=False),
             finish="length" if end is None else "stop",
             tokens=len(answer),
         )
@@ -186,9 +203,15 @@ def draw_seed(seed: int, first: Prompt, repeat: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
 
+def _label(arm: ArmName, prompt: Prompt, label: str, repeat: int) -> Response:
+    return Response(
+        suite=prompt.suite, case=prompt.case, arm=arm, repeat=repeat, text=label, finish="stop", tokens=None
+    )
+
+
 def _arm(name: ArmName, base: BaseFolder, request: Request) -> Arm:
-    files = request.adapters.get(name)
-    description, digest = base.description, base.digest
+    files, model = request.adapters.get(name), request.models.get(name, base)
+    description, digest = model.description, model.digest
     if files is not None:
         description, digest = files.description, files.digest
     elif name == "prompted":
@@ -196,8 +219,8 @@ def _arm(name: ArmName, base: BaseFolder, request: Request) -> Arm:
         digest = hashlib.sha256(f"{base.digest} {request.prompted_digest}".encode()).hexdigest()
     return Arm(
         name=name,
-        model=base.name,
-        revision=base.revision,
+        model=model.name,
+        revision=model.revision,
         adapter=files.name if files is not None else None,
         description=description,
         digest=digest,
