@@ -72,6 +72,8 @@ def ready_arms(
                 repeats=generation.repeats,
                 seed=plan.seed,
             ),
+            base_name=config.base.model,
+            base_revision=config.base.revision,
         )
         warnings = [name_warning(adapter.base_name, config.base.model) for _, adapter in folders.values()]
         digests = [adapter.digest for _, adapter in folders.values()]

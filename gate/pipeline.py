@@ -78,10 +78,14 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             plan = make_plan(loaded, options)
             folder.create()
             folder.drop_finished()
-            base = find_base(config.base.model, config.base.revision, loaded.folder)
+            base = None
+            if config.engine.reads_model:
+                base = find_base(config.base.model, config.base.revision, loaded.folder)
             stages = schedule(plan) if config.statistics.sequential else None
             ready = stack.enter_context(ready_arms(loaded, options, plan, schedule=stages))
-        display.say(f"loading {wording.listing([base.name, *(one.name for one in ready.request.adapters.values())])}")
+        display.say(
+            f"loading {wording.listing([config.base.model, *(one.name for one in ready.request.adapters.values())])}"
+        )
         with watch.stage("load"):
             session = stack.enter_context(config.engine.open(base, ready.request))
         manifest = Manifest(
@@ -95,7 +99,9 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             generation=_short_digest(config.generation.model_dump(mode="json")),
             schedule=stages,
         )
-        answers = list(usable(session, folder.earlier_answers(manifest.signature)))
+        # What failed in a run that broke off is asked again.
+        earlier = [one for one in folder.earlier_answers(manifest.signature) if one.finish != "error"]
+        answers = list(usable(session, earlier))
         today = int(time.time() // _DAY_SECONDS)
         cache = stack.enter_context(
             reference_cache(options.cache, session, base, folder=loaded.folder, today=today, report=display.say)

@@ -21,19 +21,25 @@ MOST_BYTES = 2 * 1024**3
 
 @contextmanager
 def reference_cache(
-    path: Path | None, session: Session, base: BaseFolder, *, folder: Path, today: int, report: Callable[[str], None]
+    path: Path | None,
+    session: Session,
+    base: BaseFolder | None,
+    *,
+    folder: Path,
+    today: int,
+    report: Callable[[str], None],
 ) -> Iterator[CachedAnswers | None]:
     """Open the cache; None where there is none to be had.
 
     Args:
         path: Its file; None: no cache is wanted.
         session: The loaded arms.
-        base: The base model.
+        base: The base model; None: only a server knows its weights, so nothing can be kept.
         folder: The folder of the configuration.
         today: Days since 1970, by which answers that nobody uses are dropped one day.
         report: Told why there is no cache.
     """
-    store = None if path is None else AnswerStore.open(path, report=report)
+    store = None if path is None or base is None else AnswerStore.open(path, report=report)
     if store is None:
         yield None
         return

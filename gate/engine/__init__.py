@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Discriminator, Tag
 
+from gate.engine.server import ServerEngine
 from gate.engine.transformers_engine import TransformersEngine
 
 
@@ -14,9 +15,9 @@ def _kind(section: object) -> str:
 
 
 AnyEngine = Annotated[
-    Annotated[TransformersEngine, Tag("transformers")],
+    Annotated[TransformersEngine, Tag("transformers")] | Annotated[ServerEngine, Tag("server")],
     Discriminator(_kind),
 ]
 """Every backend. Adding one is a class and its name here."""
 
-__all__ = ["AnyEngine", "TransformersEngine"]
+__all__ = ["AnyEngine", "ServerEngine", "TransformersEngine"]

@@ -36,9 +36,7 @@ def signature(session: Session) -> str:
     for arm, batches in session.batches.items():
         if id(batches) not in seen:
             seen[id(batches)] = len(seen)
-            plans.append(
-                [[[p.suite, p.case, p.token_ids, p.max_new_tokens, p.stage] for p in batch] for batch in batches]
-            )
+            plans.append([[[p.suite, p.case, p.asked, p.max_new_tokens, p.stage] for p in batch] for batch in batches])
         plans.append([[[arm, seen[id(batches)]]]])
     digests = {name: arm.digest for name, arm in session.arms.items()}
     settings = session.settings

@@ -60,7 +60,7 @@ def render(
     if template == "chat":
         texts = [_through_template(question, tokenizer, template_kwargs) for question in questions]
     else:
-        texts = [_single_message(question) for question in questions]
+        texts = [single_message(question) for question in questions]
     # A template writes the special tokens that the model was trained with; adding them again would double them.
     ids = tokenizer(texts, add_special_tokens=template == "raw")["input_ids"]
     prompts = tuple(
@@ -87,7 +87,7 @@ def fit_template(
         question, blank lines between the examples.
     """
     if settings.template == "raw":
-        return [replace(one, messages=(_continuous(one.messages),)) for one in questions], False
+        return [replace(one, messages=(continuous(one.messages),)) for one in questions], False
     first = next((one for one in questions if one.messages[0].role == "system"), None)
     if first is None or _says_system(first, tokenizer, settings):
         return questions, False
@@ -104,7 +104,8 @@ def _says_system(question: Question, tokenizer: Tokenizer, settings: Settings) -
     return _SENTINEL in text
 
 
-def _continuous(messages: Sequence[Message]) -> Message:
+def continuous(messages: Sequence[Message]) -> Message:
+    """A conversation as one text: each answer directly behind its question, blank lines between."""
     blocks: list[str] = []
     for message in messages:
         if message.role == "assistant" and blocks:
@@ -132,7 +133,12 @@ def _through_template(question: Question, tokenizer: Tokenizer, kwargs: Mapping[
         ) from None
 
 
-def _single_message(question: Question) -> str:
+def single_message(question: Question) -> str:
+    """The text of a question that needs no template.
+
+    Raises:
+        CasesError: If it is a conversation.
+    """
     if len(question.messages) != 1:
         raise CasesError(
             f"{question.suite}/{question.case}: a conversation of {len(question.messages)} messages needs "

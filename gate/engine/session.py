@@ -27,6 +27,13 @@ class Prompt:
     max_new_tokens: int
     stage: int = 0
     """Prompts of a later stage are answered after all of an earlier one."""
+    messages: tuple[Message, ...] = ()
+    """What is sent to a backend that makes the tokens itself; then there are no `token_ids`."""
+
+    @property
+    def asked(self) -> Sequence[object]:
+        """All that the arm is asked, as JSON can hold it."""
+        return [self.token_ids, [[one.role, one.content] for one in self.messages]] if self.messages else self.token_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +97,10 @@ class Request:
     settings: Settings
     allow: frozenset[str] = frozenset()
     """Preflight checks whose failure is to be passed over."""
+    base_name: str = ""
+    """The base model as configured, for backends that do not read its files."""
+    base_revision: str | None = None
+    """As configured."""
 
     @property
     def arms(self) -> tuple[ArmName, ...]:
