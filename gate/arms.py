@@ -15,8 +15,9 @@ from gate.adapters.folder import AdapterFolder, name_warning, read_adapter
 from gate.config.load import LoadedConfig
 from gate.config.schema import Incumbent
 from gate.domain import ArmName
+from gate.engine import ReplayEngine
 from gate.engine.session import AdapterFiles, Question, Request, Settings
-from gate.errors import ConfigError
+from gate.errors import ConfigError, UsageError
 from gate.plan import Options, Plan
 from gate.prompted import ready_prompt
 from gate.stages import Schedule
@@ -27,6 +28,8 @@ class Ready:
     """A request, and what a reader must know of what went into it."""
 
     request: Request
+    names: tuple[str, ...]
+    """What is to be loaded, as configured."""
     warnings: tuple[str, ...]
 
 
@@ -54,24 +57,15 @@ def ready_arms(
         if config.incumbent is not None:
             folders["incumbent"] = _incumbent(loaded, config.incumbent, Path(temporary))
         prompt = ready_prompt(loaded, seed=plan.seed)
-        questions = _questions(loaded, plan, schedule)
-        generation = config.generation
+        asked = questions(loaded, plan, schedule)
         request = Request(
             adapters={arm: _files(*folders[arm]) for arm in _ADAPTER_ARMS if arm in folders},
-            questions=questions,
-            prompted=[replace(one, messages=prompt.around(one.messages)) for one in questions]
+            questions=asked,
+            prompted=[replace(one, messages=prompt.around(one.messages)) for one in asked]
             if prompt is not None
             else None,
             prompted_digest=prompt.digest if prompt is not None else None,
-            settings=Settings(
-                dtype=config.base.dtype,
-                quantization=config.base.quantization,
-                template=generation.template,
-                template_kwargs=generation.template_kwargs,
-                temperature=generation.temperature,
-                repeats=generation.repeats,
-                seed=plan.seed,
-            ),
+            settings=settings(loaded, plan),
             base_name=config.base.model,
             base_revision=config.base.revision,
         )
@@ -81,7 +75,10 @@ def ready_arms(
             warnings.append("The candidate is the incumbent: both have the same weights.")
         if prompt is not None:
             warnings.append(prompt.note)
-        yield Ready(request=request, warnings=tuple(dict.fromkeys(text for text in warnings if text is not None)))
+        names = (config.base.model, *(one.name for one in request.adapters.values()))
+        yield Ready(
+            request=request, names=names, warnings=tuple(dict.fromkeys(text for text in warnings if text is not None))
+        )
 
 
 _ADAPTER_ARMS: tuple[ArmName, ...] = ("incumbent", "candidate")
@@ -104,7 +101,22 @@ def _files(name: str, adapter: AdapterFolder) -> AdapterFiles:
     )
 
 
-def _questions(loaded: LoadedConfig, plan: Plan, schedule: Schedule | None) -> list[Question]:
+def settings(loaded: LoadedConfig, plan: Plan) -> Settings:
+    """How answers are made."""
+    generation = loaded.config.generation
+    return Settings(
+        dtype=loaded.config.base.dtype,
+        quantization=loaded.config.base.quantization,
+        template=generation.template,
+        template_kwargs=generation.template_kwargs,
+        temperature=generation.temperature,
+        repeats=generation.repeats,
+        seed=plan.seed,
+    )
+
+
+def questions(loaded: LoadedConfig, plan: Plan, schedule: Schedule | None) -> list[Question]:
+    """What every arm is asked, in the order of the plan."""
     stage_of = {one.suite.name: schedule.stages_of(one.suite) if schedule else {} for one in plan.suites}
     return [
         Question(
@@ -120,11 +132,18 @@ def _questions(loaded: LoadedConfig, plan: Plan, schedule: Schedule | None) -> l
 
 
 def refuse_unanswerable(loaded: LoadedConfig, options: Options) -> None:
-    """Refuse a suite whose answers only another tool can score.
+    """Refuse a suite whose answers only another tool can score, and recorded answers that the run would replace.
 
     Raises:
-        ConfigError: If there is one among those to be answered.
+        ConfigError: If there is such a suite among those to be answered.
+        UsageError: If recorded answers lie where the run writes its own.
     """
+    engine, output = loaded.config.engine, options.output.resolve()
+    if isinstance(engine, ReplayEngine) and any(loaded.resolve(one).resolve().parent == output for one in engine.files):
+        raise UsageError(
+            f"--output {options.output}: the recorded answers lie there, and a run replaces what is in its folder",
+            fix="Name another folder with --output.",
+        )
     for name, suite in loaded.config.suites.items():
         if suite.scorer is not None and suite.scorer.kind == "recorded" and name in (options.suites or (name,)):
             raise ConfigError(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gate import __version__, wording
-from gate.arms import ready_arms, refuse_unanswerable
+from gate.arms import refuse_unanswerable
 from gate.assemble import Scored
 from gate.config.load import LoadedConfig
 from gate.data.digest import asked_digest
@@ -22,9 +22,9 @@ from gate.deciding import decide_run, is_futile_run
 from gate.domain import Arm, ArmName, Response, Round
 from gate.engine.answering import Progress, answer_all, signature, usable
 from gate.engine.base_model import find_base
-from gate.errors import RecordsError
 from gate.plan import ARM_ORDER, Options, Plan, make_plan
-from gate.recorded import ReadAs, read_recorded
+from gate.recorded import ReadAs, read_recorded, refuse_changed
+from gate.replaying import ready_request
 from gate.report import dump, markdown
 from gate.reuse import reference_cache, reuse
 from gate.round_parts import choose_evidence, length_shifts, summarise
@@ -78,14 +78,11 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             plan = make_plan(loaded, options)
             folder.create()
             folder.drop_finished()
-            base = None
-            if config.engine.reads_model:
-                base = find_base(config.base.model, config.base.revision, loaded.folder)
             stages = schedule(plan) if config.statistics.sequential else None
-            ready = stack.enter_context(ready_arms(loaded, options, plan, schedule=stages))
-        display.say(
-            f"loading {wording.listing([config.base.model, *(one.name for one in ready.request.adapters.values())])}"
-        )
+            ready = stack.enter_context(ready_request(loaded, options, plan, schedule=stages))
+            reads = config.engine.reads_model
+            base = find_base(config.base.model, config.base.revision, loaded.folder) if reads else None
+        display.say(f"loading {wording.listing(list(ready.names))}")
         with watch.stage("load"):
             session = stack.enter_context(config.engine.open(base, ready.request))
         manifest = Manifest(
@@ -186,7 +183,7 @@ def compare(
         )
         options = replace(options, limit=options.limit or recorded.limit)
         whole = plan = make_plan(loaded, options, arms=arms, recorded=recorded.cases)
-        _refuse_changed(plan, recorded.asked)
+        refuse_changed(plan, recorded.asked)
         stages = recorded.schedule
         if stages is None and config.statistics.sequential:
             # Nothing says that nobody looked, so the looks are paid for.
@@ -220,16 +217,6 @@ def compare(
     )
     _record(folder, plan, scored, result)
     return result
-
-
-def _refuse_changed(plan: Plan, asked: Mapping[str, str]) -> None:
-    for one in plan.suites:
-        name = one.suite.name
-        if name in asked and asked_digest(one.suite.cases) != asked[name]:
-            raise RecordsError(
-                f"{name}: its cases ask something else than when they were answered",
-                fix="Answer the suite again (references and tags may be changed afterwards, questions may not).",
-            )
 
 
 def _stopped(stages: Schedule | None, whole: Plan, asked: Plan) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ def reference_cache(
     Args:
         path: Its file; None: no cache is wanted.
         session: The loaded arms.
-        base: The base model; None: only a server knows its weights, so nothing can be kept.
+        base: The base model; None where its weights are not on this machine, so that nobody knows what they are.
         folder: The folder of the configuration.
         today: Days since 1970, by which answers that nobody uses are dropped one day.
         report: Told why there is no cache.

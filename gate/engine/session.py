@@ -81,6 +81,18 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """Answers that were given before, and what is known of how they were made."""
+
+    arms: Mapping[ArmName, Arm]
+    """Who answered, the reference arms first."""
+    answers: Sequence[Response]
+    environment: Mapping[str, str]
+    """Empty where that is not known."""
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What an engine is asked to do."""
 
@@ -101,6 +113,8 @@ class Request:
     """The base model as configured, for backends that do not read its files."""
     base_revision: str | None = None
     """As configured."""
+    recorded: Recording | None = None
+    """Answers that stand in for those of a model; None: a model answers."""
 
     @property
     def arms(self) -> tuple[ArmName, ...]:
