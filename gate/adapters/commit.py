@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gate import wording
-from gate.adapters.folder import CONFIG_FILE, WEIGHTS_FILE
+from gate.adapters.locate import WEIGHTS_FILE
+from gate.adapters.peft_config import CONFIG_FILE
 from gate.errors import AdapterRefused, BrokenRun
 from gate.transport.git import (
     Entry,
