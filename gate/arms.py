@@ -88,7 +88,7 @@ def _incumbent(loaded: LoadedConfig, incumbent: Incumbent, temporary: Path) -> t
     if incumbent.ref is None:
         return incumbent.adapter, read_adapter(loaded.resolve(incumbent.adapter))
     folder = adapter_at(loaded.folder, incumbent.adapter, incumbent.ref, into=temporary)
-    return f"{incumbent.adapter}@{incumbent.ref}", read_adapter(folder)
+    return f"{incumbent.adapter}@{incumbent.ref}", read_adapter(folder.path)
 
 
 def _files(name: str, adapter: AdapterFolder) -> AdapterFiles:
