@@ -21,7 +21,6 @@ from gate.data.digest import asked_digest
 from gate.deciding import decide_run, is_futile_run
 from gate.domain import Arm, ArmName, Response, Round
 from gate.engine.answering import Progress, answer_all, signature, whole_batches
-from gate.engine.base_model import find_base
 from gate.errors import RecordsError
 from gate.plan import ARM_ORDER, Options, Plan, make_plan
 from gate.recorded import ReadAs, read_recorded
@@ -78,10 +77,10 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             plan = make_plan(loaded, options)
             folder.create()
             folder.drop_finished()
-            base = find_base(config.base.model, config.base.revision, loaded.folder)
             stages = schedule(plan) if config.statistics.sequential else None
             ready = stack.enter_context(ready_arms(loaded, options, plan, schedule=stages))
-        display.say(f"loading {wording.listing([base.name, *(one.name for one in ready.request.adapters.values())])}")
+            base = ready.base
+        display.say(f"loading {wording.listing(list(ready.names))}")
         with watch.stage("load"):
             session = stack.enter_context(config.engine.open(base, ready.request))
         manifest = Manifest(

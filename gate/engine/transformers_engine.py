@@ -187,7 +187,10 @@ def draw_seed(seed: int, first: Prompt, repeat: int) -> int:
 
 
 def _arm(name: ArmName, base: BaseFolder, request: Request) -> Arm:
-    files = request.adapters.get(name)
+    files, tuned = request.adapters.get(name), request.models.get(name)
+    if tuned is not None:
+        return Arm(name=name, model=tuned.name, revision=tuned.revision, adapter=None,
+                   description=tuned.description, digest=tuned.digest)  # fmt: skip
     description, digest = base.description, base.digest
     if files is not None:
         description, digest = files.description, files.digest
