@@ -190,7 +190,7 @@ _OWN: dict[str, dict[str, Setting]] = {
         "init_v_bound": s.NUMBER, "tinylora_dropout": s.NUMBER,
         "init_weights": flag_or("uniform", "zero"),
     },
-    "TRAINABLE_TOKENS": {"target_modules": s.TARGETS, "init_weights": s.FLAG, "token_indices": s.TOKENS},
+    "TRAINABLE_TOKENS": {"target_modules": s.NAME_OR_NAMES, "init_weights": s.FLAG, "token_indices": s.TOKENS},
     "UNILORA": _TARGETS | _LAYERS | _FAN | _BIAS | _RANK | {
         "proj_seed": s.SEED, "theta_d_length": s.COUNT,
         "unilora_dropout": s.NUMBER, "init_theta_d_bound": s.NUMBER, "save_indices": s.FLAG,
