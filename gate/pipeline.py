@@ -21,7 +21,6 @@ from gate.data.digest import asked_digest
 from gate.deciding import decide_run, is_futile_run
 from gate.domain import Arm, ArmName, Response, Round
 from gate.engine.answering import Progress, answer_all, signature, usable
-from gate.engine.base_model import find_base
 from gate.plan import ARM_ORDER, Options, Plan, make_plan
 from gate.recorded import ReadAs, read_recorded, refuse_changed
 from gate.replaying import ready_request
@@ -80,8 +79,7 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             folder.drop_finished()
             stages = schedule(plan) if config.statistics.sequential else None
             ready = stack.enter_context(ready_request(loaded, options, plan, schedule=stages))
-            reads = config.engine.reads_model
-            base = find_base(config.base.model, config.base.revision, loaded.folder) if reads else None
+            base = ready.base
         display.say(f"loading {wording.listing(list(ready.names))}")
         with watch.stage("load"):
             session = stack.enter_context(config.engine.open(base, ready.request))

@@ -4,7 +4,7 @@ Only shapes and ranges are checked here; whether a file exists and whether cases
 they are read.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -42,20 +42,44 @@ class Base(Section):
     `quantization`. A model that is quantised already is loaded as it is and needs no `quantization`."""
 
 
-class Candidate(Section):
+class Tuned(Section):
+    """What training made of the base: an adapter, or a model with weights of its own."""
+
+    adapter: Text | None = None
+    """Folder of a PEFT adapter (`adapter_config.json` and `adapter_model.safetensors`), or with a `revision` a hub id.
+    A folder with one sub-folder or with checkpoints that hold an adapter will do."""
+    model: Text | None = None
+    """Instead of an adapter, a full fine-tune: a folder with `config.json` and safetensors weights, or a hub id."""
+    revision: Text | None = None
+    """Commit, tag or branch of a hub id; a hub id of an adapter needs one."""
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> Self:
+        if (self.adapter is None) == (self.model is None):
+            raise ValueError("it has either an `adapter` or, for a full fine-tune, a `model`")
+        return self
+
+    @property
+    def named(self) -> str:
+        """What the configuration names, whichever it is."""
+        return self.adapter or self.model or ""
+
+
+class Candidate(Tuned):
     """What is to be judged."""
 
-    adapter: Text
-    """Folder of a PEFT LoRA adapter: `adapter_config.json` and `adapter_model.safetensors`."""
 
+class Incumbent(Tuned):
+    """What is in production now, for rules with `against: incumbent`."""
 
-class Incumbent(Section):
-    """What is in production now: a second adapter on the same base, for rules with `against: incumbent`."""
-
-    adapter: Text
-    """Folder of a PEFT LoRA adapter."""
     ref: Text | None = None
     """Commit, tag or branch from which the folder is read, without a checkout; default: the folder as it lies there."""
+
+    @model_validator(mode="after")
+    def _comes_from_one_place(self) -> Self:
+        if self.ref is not None and self.revision is not None:
+            raise ValueError("`ref` is a commit of this repository and `revision` one on the hub: name one of them")
+        return self
 
 
 class Prompted(Section):

@@ -29,6 +29,7 @@ from gate.engine.padding import pad_left, set_generation
 from gate.engine.prompts import FOLDED_WARNING, fit_template, render
 from gate.engine.quick import QuickPath, probe_of
 from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Question, Request, Session, plan_batches
+from gate.engine.trial import try_attach
 from gate.errors import BrokenRun
 
 _BATCH_TOKENS = {True: 16_384, False: 32_768}
@@ -58,6 +59,8 @@ class _TransformersSession:
         import torch
 
         silence()
+        for files in request.adapters.values():
+            try_attach(base, files)
         self.settings = request.settings
         self._device = pick_device(engine.device)
         self._tokenizer = load_tokenizer(base.path)

@@ -106,7 +106,19 @@ def test_load_config__bad_rules_are_errors(tmp_path: Path, rule: str, message: s
 def test_load_config__all_problems_at_once(tmp_path: Path) -> None:
     text = MINIMAL.replace("version: 1", "version: 3").replace("{adapter: adapter}", "{adaptor: x}")
     lines = refusal(tmp_path, text).splitlines()
-    assert [line.split(": ")[0] for line in lines] == ["gate.yaml:1:10", "gate.yaml:3:12", "gate.yaml:3:13"]
+    assert [line.split(": ")[0] for line in lines] == ["gate.yaml:1:10", "gate.yaml:3:13"]
+
+
+@pytest.mark.parametrize(
+    ("candidate", "message"),
+    [
+        ("{}", "it has either an `adapter` or, for a full fine-tune, a `model`"),
+        ("{adapter: a, model: b}", "it has either an `adapter` or, for a full fine-tune, a `model`"),
+        ("{revision: main}", "it has either an `adapter` or, for a full fine-tune, a `model`"),
+    ],
+)
+def test_load_config__a_candidate_is_one_thing(tmp_path: Path, candidate: str, message: str) -> None:
+    assert message in refusal(tmp_path, MINIMAL.replace("{adapter: adapter}", candidate))
 
 
 def test_load_config__a_folder_a_missing_file_and_a_list_are_refused(tmp_path: Path) -> None:
