@@ -4,6 +4,7 @@ Adapters are found and inspected here, the incumbent's read from the commit that
 loaded.
 """
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,12 +15,16 @@ from gate.adapters.commit import adapter_at
 from gate.adapters.folder import AdapterFolder, name_warning, read_adapter
 from gate.config.load import LoadedConfig
 from gate.config.schema import Incumbent
+from gate.data.training import load_training
 from gate.domain import ArmName
-from gate.engine.session import AdapterFiles, Question, Request, Settings
+from gate.engine.session import AdapterFiles, Lesson, Question, Request, Settings
 from gate.errors import ConfigError
 from gate.plan import Options, Plan
 from gate.prompted import ready_prompt
 from gate.stages import Schedule
+
+_LESSONS = 32
+"""Training rows that the preflight looks at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,7 @@ def ready_arms(
     Raises:
         AdapterRefused: If an adapter is missing, broken or unsafe.
         ConfigError: If a prompt cannot be read.
-        CasesError: If the training data for the prompted arm cannot be used.
+        CasesError: If the training data cannot be used.
     """
     config = loaded.config
     with TemporaryDirectory(prefix="gate-") as temporary:
@@ -71,6 +76,8 @@ def ready_arms(
                 repeats=generation.repeats,
                 seed=plan.seed,
             ),
+            lessons=_lessons(loaded, seed=plan.seed),
+            allow=frozenset(config.allow),
         )
         warnings = [name_warning(adapter.base_name, config.base.model) for _, adapter in folders.values()]
         digests = [adapter.digest for _, adapter in folders.values()]
@@ -99,6 +106,17 @@ def _files(name: str, adapter: AdapterFolder) -> AdapterFiles:
         description=adapter.description,
         digest=adapter.digest,
     )
+
+
+def _lessons(loaded: LoadedConfig, *, seed: int) -> tuple[Lesson, ...]:
+    """Draw rows of the training data that ask something and have an answer."""
+    file = loaded.config.training.data
+    if file is None:
+        return ()
+    rows = load_training(loaded.resolve(file), label=f"training.data: {file}")
+    usable = [row for row in rows if row.messages and row.answer and row.answer.strip()]
+    drawn = random.Random(seed).sample(usable, min(_LESSONS, len(usable)))  # noqa: S311 - a repeatable draw, not a secret
+    return tuple(Lesson(messages=row.messages, answer=row.answer or "") for row in drawn)
 
 
 def _questions(loaded: LoadedConfig, plan: Plan, schedule: Schedule | None) -> list[Question]:

@@ -239,7 +239,7 @@ def _other_arms(loaded: LoadedConfig, plan: Plan) -> list[Note]:
 
 
 def _places(loaded: LoadedConfig) -> list[Note]:
-    """Notes on model and adapter, which a check does not need."""
+    """Notes on model, adapter and training data, which a check does not need."""
     config, notes = loaded.config, []
     if not loaded.resolve(config.candidate.adapter).is_dir():
         notes.append(Note(level="note", text=f"candidate.adapter: {config.candidate.adapter} is not here (yet)."))
@@ -249,4 +249,7 @@ def _places(loaded: LoadedConfig) -> list[Note]:
                 level="note", text=f"base.model: {config.base.model} is not a folder here; it would come from the hub."
             )
         )
+    data = config.training.data
+    if data is not None and not loaded.resolve(data).is_file():
+        notes.append(Note(level="note", text=f"training.data: {data} is not here (yet)."))
     return notes

@@ -25,9 +25,10 @@ from gate.engine.base_model import find_base
 from gate.errors import RecordsError
 from gate.plan import ARM_ORDER, Options, Plan, make_plan
 from gate.recorded import ReadAs, read_recorded
-from gate.report import dump, markdown
+from gate.report import dump, markdown, preflight
+from gate.report.escape import terminal
 from gate.reuse import reference_cache, reuse
-from gate.round_parts import choose_evidence, length_shifts, summarise
+from gate.round_parts import choose_evidence, endless_warning, length_shifts, summarise
 from gate.rules.verdict import conclude
 from gate.run_folder import REPORT, ROUND, Manifest, RunFolder
 from gate.stages import Schedule, is_decided, schedule, stopped_note
@@ -88,13 +89,16 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             signature=signature(session),
             arms=session.arms,
             environment=session.environment,
-            warnings=(*ready.warnings, *session.warnings),
+            warnings=(*ready.warnings, *session.warnings, *preflight.allowed_warnings(session.checks)),
             timings=watch.seconds,
             limit=options.limit,
             asked={one.suite.name: asked_digest(one.suite.cases) for one in plan.suites},
             generation=_short_digest(config.generation.model_dump(mode="json")),
             schedule=stages,
+            preflight=tuple(session.checks),
         )
+        for check in preflight.notable(manifest.preflight):
+            display.say(terminal(preflight.sentence(check)))
         answers = list(whole_batches(session, folder.earlier_answers(manifest.signature)))
         today = int(time.time() // _DAY_SECONDS)
         cache = stack.enter_context(
@@ -204,11 +208,13 @@ def compare(
         findings=findings,
         verdict=verdict,
         evidence=choose_evidence(plan.suites, scored, against_base),
+        preflight=recorded.preflight,
         warnings=(
             *recorded.warnings,
             *_partial_warnings(options),
             *_stopped(recorded.schedule, whole, plan),
             *plan.warnings,
+            *filter(None, [endless_warning(scored)]),
         ),
         environment=recorded.environment,
         timings={**recorded.timings, **watch.seconds},
