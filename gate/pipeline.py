@@ -15,7 +15,7 @@ from typing import Protocol
 
 from gate import __version__, wording
 from gate.arms import ready_arms, refuse_unanswerable
-from gate.assemble import Scored
+from gate.assemble import Scored, StripThinking, strip_rule
 from gate.config.load import LoadedConfig
 from gate.data.digest import asked_digest
 from gate.deciding import decide_run, is_futile_run
@@ -120,7 +120,8 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
                     cache.remember(one for one in responses if one.arm != "candidate")
 
             done = frozenset((one.suite, one.case, one.arm, one.repeat) for one in answers)
-            looking = _Looking(loaded, plan, answers, stages)
+            strip = strip_rule(config.generation.strip_thinking, session.environment)
+            looking = _Looking(plan, answers, stages, strip=strip, futility=config.statistics.futility)
             answer_all(session, done=done, record=record, progress=display, decided=looking)
     asked = plan if looking.so_far is None else looking.so_far.asked_part(plan)
     folder.write_responses(_in_order(asked, answers), {})
@@ -130,8 +131,11 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
 class _Looking:
     """Looks at the rules after each stage of a run, and knows how far it came."""
 
-    def __init__(self, loaded: LoadedConfig, plan: Plan, answers: Sequence[Response], stages: Schedule | None) -> None:
-        self._loaded, self._plan, self._answers = loaded, plan, answers
+    def __init__(
+        self, plan: Plan, answers: Sequence[Response], stages: Schedule | None, *, strip: StripThinking, futility: bool
+    ) -> None:
+        self._plan, self._answers, self._strip = plan, answers, strip
+        self._lenient = futility and plan.fail_on != "inconclusive"
         self.so_far = stages
         """None: everything is asked at once."""
 
@@ -142,16 +146,8 @@ class _Looking:
         self.so_far = replace(self.so_far, asked=stage + 1)
         if self.so_far.finished:
             return False
-        config = self._loaded.config
-        look = decide_run(
-            self._plan,
-            self._answers,
-            strip=config.generation.strip_thinking,
-            schedule=self.so_far,
-            briefly=True,
-        )
-        lenient = config.statistics.futility and self._plan.fail_on != "inconclusive"
-        return is_decided(look.findings) or (lenient and is_futile_run(self._plan, look))
+        look = decide_run(self._plan, self._answers, strip=self._strip, schedule=self.so_far, briefly=True)
+        return is_decided(look.findings) or (self._lenient and is_futile_run(self._plan, look))
 
 
 def compare(
@@ -190,7 +186,8 @@ def compare(
         if stages is None and config.statistics.sequential:
             # Nothing says that nobody looked, so the looks are paid for.
             stages = schedule(plan).complete
-        decided = decide_run(plan, recorded.responses, strip=config.generation.strip_thinking, schedule=stages)
+        strip = strip_rule(config.generation.strip_thinking, recorded.environment)
+        decided = decide_run(plan, recorded.responses, strip=strip, schedule=stages)
         plan, scored, findings = decided.plan, decided.scored, decided.findings
         roles = {one.suite.name: one.suite.role for one in plan.suites}
         verdict = conclude(findings, decided.comparisons, roles=roles, fail_on=plan.fail_on)

@@ -108,7 +108,8 @@ class Generation(Section):
     template_kwargs: dict[str, bool | int | str] = {}
     """Passed to the chat template, for example `{enable_thinking: false}`."""
     strip_thinking: Literal["auto"] | bool = "auto"
-    """Remove a leading `<think>...</think>` block before scoring; `auto`: when an answer starts with one."""
+    """Remove a leading `<think>...</think>` block before scoring. `auto`: when an answer starts with one, or the chat
+    template has begun it. `true`: every answer is reasoning up to `</think>`, and without that it is no answer."""
 
     @model_validator(mode="after")
     def _repeats_differ(self) -> "Generation":

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from gate.domain import Arm, ArmName, Check, Response
 from gate.engine.base_model import BaseFolder
+from gate.engine.chat_template import BEGUN_BY_PROMPT, REASONING
 from gate.engine.contestants import SEPARATE_WARNING, line_up
 from gate.engine.loading import (
     device_name,
@@ -22,6 +23,7 @@ from gate.engine.loading import (
     stop_ids,
     versions,
 )
+from gate.engine.preflight import Subject, begins_reasoning, check_arms, check_prompts
 from gate.engine.prompts import FOLDED_WARNING, fit_template, render
 from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Question, Request, Session, plan_batches
 from gate.errors import BrokenRun
@@ -61,6 +63,8 @@ class _TransformersSession:
         dtype = str(first.dtype).removeprefix("torch.")
         self.batches, folded = self._plan(engine, request, getattr(first.config, "max_position_embeddings", None))
         self._stop_ids = stop_ids(first, self._tokenizer)
+        subject = self._subject(first, base, request, folded=folded)
+        checks = check_prompts(subject)
         prompts = [prompt for batch in self.batches["base"] for prompt in batch]
         first_of_suite = {prompt.suite: prompt.token_ids for prompt in reversed(prompts)}
         ready = [first]
@@ -78,7 +82,8 @@ class _TransformersSession:
         if request.prompted is not None:
             self._contestants["prompted"] = self._contestants["base"]
         self.arms: Mapping[ArmName, Arm] = {name: _arm(name, base, request) for name in request.arms}
-        self.checks: tuple[Check, ...] = ()
+        switches = {name: arm.switched for name, arm in self._contestants.items()}
+        self.checks: tuple[Check, ...] = (*checks, *check_arms(subject, switches))
         self.warnings = [*([] if shared else [SEPARATE_WARNING]), *([FOLDED_WARNING] if folded else [])]
         self.environment = {
             "python": platform.python_version(),
@@ -86,6 +91,7 @@ class _TransformersSession:
             **versions("transformers", "peft", "tokenizers"),
             "device": device_name(self._device),
             "dtype": dtype,
+            **({REASONING: BEGUN_BY_PROMPT} if begins_reasoning(subject) else {}),
         }
 
     def __enter__(self) -> Self:
@@ -135,7 +141,7 @@ class _TransformersSession:
     def _plan(
         self, engine: TransformersEngine, request: Request, max_positions: int | None
     ) -> tuple[dict[ArmName, tuple[tuple[Prompt, ...], ...]], bool]:
-        """Every arm's batches, and whether the system prompt had to be folded into the user's turn."""
+        """Every arm's batches, and whether system turns had to be folded into the user's."""
         batch_tokens = engine.batch_tokens or _BATCH_TOKENS[self._device == "cpu"]
 
         def batches(questions: Sequence[Question]) -> tuple[tuple[Prompt, ...], ...]:
@@ -148,11 +154,27 @@ class _TransformersSession:
             )
             return plan_batches(prompts, batch_tokens)
 
-        common, prompted, folded = batches(request.questions), None, False
+        asked, folded = request.questions, False
+        if self.settings.template == "chat":  # raw text is asked as it stands, or refused
+            asked, folded = fit_template(asked, self._tokenizer, self.settings)
+        common, prompted = batches(asked), None
         if request.prompted is not None:
-            questions, folded = fit_template(request.prompted, self._tokenizer, self.settings)
-            prompted = batches(questions)
+            with_prompt, prompt_folded = fit_template(request.prompted, self._tokenizer, self.settings)
+            prompted, folded = batches(with_prompt), folded or prompt_folded
         return {arm: prompted if prompted is not None and arm == "prompted" else common for arm in request.arms}, folded
+
+    def _subject(self, model: Any, base: BaseFolder, request: Request, *, folded: bool) -> Subject:
+        return Subject(
+            tokenizer=self._tokenizer,
+            config=model.config,
+            embedding_rows=model.get_input_embeddings().num_embeddings,
+            dtype=str(model.dtype).removeprefix("torch."),
+            stop_ids=self._stop_ids,
+            base=base,
+            request=request,
+            batches=self.batches,
+            folded=folded,
+        )
 
     def _generation_config(self, max_new_tokens: int) -> Any:
         from transformers import GenerationConfig
