@@ -95,7 +95,7 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             asked={one.suite.name: asked_digest(one.suite.cases) for one in plan.suites},
             generation=_short_digest(config.generation.model_dump(mode="json")),
             schedule=stages,
-            preflight=tuple(session.checks),
+            preflight=tuple(sorted(session.checks, key=lambda check: check.id)),
         )
         for check in preflight.notable(manifest.preflight):
             display.say(terminal(preflight.sentence(check)))
