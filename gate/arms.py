@@ -3,6 +3,7 @@
 Base, adapters and full fine-tunes are found and inspected, each where it is configured. No model is loaded.
 """
 
+import random
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,15 +11,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gate.config.load import LoadedConfig
+from gate.data.training import load_training
 from gate.domain import ArmName, Check
 from gate.engine import ReplayEngine
 from gate.engine.base_model import BaseFolder
-from gate.engine.session import AdapterFiles, Question, Request, Settings
+from gate.engine.session import AdapterFiles, Lesson, Question, Request, Settings
 from gate.errors import ConfigError, UsageError
 from gate.origins import Tune, read_base, read_tune, wanted_candidate, wanted_incumbent
 from gate.plan import Options, Plan
 from gate.prompted import ready_prompt
 from gate.stages import Schedule
+
+_LESSONS = 32
+"""Training rows that the preflight looks at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +47,6 @@ def ready_arms(
     plan: Plan,
     *,
     schedule: Schedule | None = None,
-    allow: Set[str] = frozenset(),
 ) -> Iterator[Ready]:
     """Find and inspect all that answers. Files read from a commit last as long as the context.
 
@@ -51,13 +55,13 @@ def ready_arms(
         options: What the command line changes.
         plan: What is asked.
         schedule: In which stages; None: all at once.
-        allow: Ids of preflight checks whose failure is passed over.
 
     Raises:
         AdapterRefused: If an adapter or a full fine-tune is missing, broken or unsafe.
         ConfigError: If the base or a prompt cannot be read.
-        CasesError: If the training data for the prompted arm cannot be used.
+        CasesError: If the training data cannot be used.
     """
+    allow = frozenset(loaded.config.allow)
     with TemporaryDirectory(prefix="gate-") as temporary:
         base, tunes = _tunes(loaded, options, Path(temporary), allow)
         prompt = ready_prompt(loaded, seed=plan.seed)
@@ -74,7 +78,8 @@ def ready_arms(
             settings=settings(loaded, plan),
             base_name=loaded.config.base.model,
             base_revision=loaded.config.base.revision,
-            allow=frozenset(allow),
+            lessons=_lessons(loaded, seed=plan.seed),
+            allow=allow,
         )
         warnings = [text for tune in tunes.values() for text in tune.warnings]
         if len({one.digest for one in made_of.values()}) < len(made_of):
@@ -123,6 +128,17 @@ def settings(loaded: LoadedConfig, plan: Plan) -> Settings:
         repeats=generation.repeats,
         seed=plan.seed,
     )
+
+
+def _lessons(loaded: LoadedConfig, *, seed: int) -> tuple[Lesson, ...]:
+    """Draw rows of the training data that ask something and have an answer."""
+    file = loaded.config.training.data
+    if file is None:
+        return ()
+    rows = load_training(loaded.resolve(file), label=f"training.data: {file}")
+    usable = [row for row in rows if row.messages and row.answer and row.answer.strip()]
+    drawn = random.Random(seed).sample(usable, min(_LESSONS, len(usable)))  # noqa: S311 - a repeatable draw, not a secret
+    return tuple(Lesson(messages=row.messages, answer=row.answer or "") for row in drawn)
 
 
 def questions(loaded: LoadedConfig, plan: Plan, schedule: Schedule | None) -> list[Question]:

@@ -253,13 +253,13 @@ def _tune(wanted: Wanted, loaded: LoadedConfig) -> list[Note]:
     if wanted.adapter is None:
         check_model(shown, scan=False)
         return []
-    adapter = read_adapter(shown, base=loaded.config.base.model)
+    adapter = read_adapter(shown, base=loaded.config.base.model, allow=frozenset(loaded.config.allow))
     odd = [check for check in adapter.checks if check.outcome == "warn"]
     return [Note(level="warning", text=f"{wanted.key}: {check.message} ({check.id})") for check in odd]
 
 
 def _places(loaded: LoadedConfig) -> list[Note]:
-    """Notes on model and adapter, which a check does not need."""
+    """Notes on model, adapter and training data, which a check does not need."""
     config = loaded.config
     notes = _tune(wanted_candidate(loaded, adapter=None, ref=None), loaded)
     if not loaded.resolve(config.base.model).is_dir():
@@ -268,4 +268,7 @@ def _places(loaded: LoadedConfig) -> list[Note]:
                 level="note", text=f"base.model: {config.base.model} is not a folder here; it would come from the hub."
             )
         )
+    data = config.training.data
+    if data is not None and not loaded.resolve(data).is_file():
+        notes.append(Note(level="note", text=f"training.data: {data} is not here (yet)."))
     return notes

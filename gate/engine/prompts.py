@@ -5,33 +5,20 @@ The same ids go to every arm. A prompt that does not fit is an error; nothing is
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, Protocol
+from typing import Literal
 
 from gate import wording
 from gate.data.shots import fold_system
 from gate.domain import Message
+from gate.engine.chat_template import Tokenizer, apply_template
 from gate.engine.session import Prompt, Question, Settings
 from gate.errors import CasesError, ConfigError
 
-FOLDED_WARNING = (
-    "The chat template takes no system turn: the prompted arm's system prompt stands in the user's first turn."
-)
+FOLDED_WARNING = "The chat template takes no system turn: what system turns say stands in the user's next turn."
 """What a reader must know when the template refuses or drops system turns."""
 
 _SHOWN_AT_MOST = 5
 _SENTINEL = "gate-system-sentinel"
-
-
-class Tokenizer(Protocol):
-    """What is used of a transformers tokenizer."""
-
-    chat_template: str | None
-
-    def apply_chat_template(  # noqa: D102
-        self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool, **kwargs: object
-    ) -> str: ...
-
-    def __call__(self, text: list[str], *, add_special_tokens: bool) -> Mapping[str, list[list[int]]]: ...  # noqa: D102
 
 
 def render(
@@ -74,10 +61,10 @@ def render(
 def fit_template(
     questions: Sequence[Question], tokenizer: Tokenizer, settings: Settings
 ) -> tuple[Sequence[Question], bool]:
-    """Make the prompted arm's conversations fit the template.
+    """Make conversations fit the template.
 
     Args:
-        questions: Conversations with a system turn, worked examples, or both.
+        questions: Conversations, perhaps with a system turn or worked examples.
         tokenizer: The base model's.
         settings: Which template is used, and how.
 
@@ -123,9 +110,8 @@ def _through_template(question: Question, tokenizer: Tokenizer, kwargs: Mapping[
             "generation.template: the base model's tokenizer has no chat template",
             fix="Use a chat model, or set `generation: {template: raw}` for a base model.",
         )
-    conversation = [{"role": message.role, "content": message.content} for message in question.messages]
     try:
-        return tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True, **kwargs)
+        return apply_template(tokenizer, question.messages, kwargs)
     except (TemplateError, ValueError, TypeError) as problem:
         raise ConfigError(
             f"the chat template refuses the case {question.suite}/{question.case}: {problem}",

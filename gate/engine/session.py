@@ -48,6 +48,14 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """One row that the candidate was trained on."""
+
+    messages: tuple[Message, ...]
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterFiles:
     """What the engine must know of an adapter that was inspected."""
 
@@ -107,6 +115,8 @@ class Request:
     prompted_digest: str | None
     """SHA-256 over that prompt."""
     settings: Settings
+    lessons: Sequence[Lesson] = ()
+    """A sample of what the candidate was trained on, for the preflight; empty: not known."""
     allow: frozenset[str] = frozenset()
     """Preflight checks whose failure is to be passed over."""
     base_name: str = ""

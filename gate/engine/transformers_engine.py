@@ -12,6 +12,7 @@ from pydantic import Field
 
 from gate.domain import Arm, ArmName, Check, Response
 from gate.engine.base_model import BaseFolder
+from gate.engine.chat_template import BEGUN_BY_PROMPT, REASONING
 from gate.engine.classifier import classify, labels_of
 from gate.engine.contestants import Contestant
 from gate.engine.lengths import rows_together, strictest
@@ -26,6 +27,7 @@ from gate.engine.loading import (
 )
 from gate.engine.opening import Opening, base_loader, open_arms
 from gate.engine.padding import pad_left, set_generation
+from gate.engine.preflight import Subject, begins_reasoning, check_arms, check_prompts
 from gate.engine.prompts import FOLDED_WARNING, fit_template, render
 from gate.engine.quick import QuickPath, probe_of
 from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Question, Request, Session, plan_batches
@@ -72,6 +74,8 @@ class _TransformersSession:
         self.batches, folded = self._plan(engine, request, getattr(first.config, "max_position_embeddings", None))
         self._stop_ids = stop_ids(first, self._tokenizer) if self._labels is None else (0,)
         self._quick = QuickPath(first, device=self._device, batch_tokens=self._batch_tokens(engine))
+        subject = self._subject(first, base, request, folded=folded)
+        checks = check_prompts(subject) if self._labels is None else ()
         ready = [first]
         del first
         opening = Opening(
@@ -90,7 +94,8 @@ class _TransformersSession:
         if request.prompted is not None:
             self._contestants["prompted"] = self._contestants["base"]
         self.arms: Mapping[ArmName, Arm] = {name: _arm(name, base, request) for name in request.arms}
-        self.checks: list[Check] = []
+        switches = {name: arm.switched for name, arm in self._contestants.items()}
+        self.checks = [*checks, *check_arms(subject, switches)]
         self._fast = self._trusted_arms()
         self._said: dict[tuple[str, str], tuple[int, ...]] = {}
         self.warnings = [*opened.warnings, *([FOLDED_WARNING] if folded else [])]
@@ -101,6 +106,7 @@ class _TransformersSession:
             "device": device_name(self._device),
             "dtype": dtype,
             **({"quantization": self.settings.quantization} if self.settings.quantization != "none" else {}),
+            **({REASONING: BEGUN_BY_PROMPT} if begins_reasoning(subject) else {}),
         }
 
     def __enter__(self) -> Self:
@@ -224,7 +230,7 @@ class _TransformersSession:
     def _plan(
         self, engine: TransformersEngine, request: Request, max_positions: int | None
     ) -> tuple[dict[ArmName, tuple[tuple[Prompt, ...], ...]], bool]:
-        """Every arm's batches, and whether the system prompt had to be folded into the user's turn."""
+        """Every arm's batches, and whether system turns had to be folded into the user's."""
         batch_tokens = self._batch_tokens(engine)
 
         def batches(questions: Sequence[Question]) -> tuple[tuple[Prompt, ...], ...]:
@@ -239,11 +245,27 @@ class _TransformersSession:
             )
             return plan_batches(prompts, batch_tokens)
 
-        common, prompted, folded = batches(request.questions), None, False
+        asked, folded = request.questions, False
+        if self.settings.template == "chat":  # raw text is asked as it stands, or refused
+            asked, folded = fit_template(asked, self._tokenizer, self.settings)
+        common, prompted = batches(asked), None
         if request.prompted is not None:
-            questions, folded = fit_template(request.prompted, self._tokenizer, self.settings)
-            prompted = batches(questions)
+            with_prompt, prompt_folded = fit_template(request.prompted, self._tokenizer, self.settings)
+            prompted, folded = batches(with_prompt), folded or prompt_folded
         return {arm: prompted if prompted is not None and arm == "prompted" else common for arm in request.arms}, folded
+
+    def _subject(self, model: Any, base: BaseFolder, request: Request, *, folded: bool) -> Subject:
+        return Subject(
+            tokenizer=self._tokenizer,
+            config=model.config,
+            embedding_rows=model.get_input_embeddings().num_embeddings,
+            dtype=str(model.dtype).removeprefix("torch."),
+            stop_ids=self._stop_ids,
+            base=base,
+            request=request,
+            batches=self.batches,
+            folded=folded,
+        )
 
     def _generation_config(self, max_new_tokens: int, stops: Sequence[int]) -> Any:
         from transformers import GenerationConfig
