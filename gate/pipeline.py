@@ -6,7 +6,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +20,9 @@ from gate.config.load import LoadedConfig
 from gate.data.digest import asked_digest
 from gate.deciding import decide_run, is_futile_run
 from gate.domain import Arm, ArmName, Check, Response, Round
+from gate.engine.answer_cache import CachedAnswers
 from gate.engine.answering import Progress, answer_all, signature, usable
+from gate.noise import measure_noise, noise_warnings
 from gate.plan import ARM_ORDER, Options, Plan, make_plan
 from gate.recorded import ReadAs, read_recorded, refuse_changed
 from gate.replaying import ready_request
@@ -56,7 +58,11 @@ class Stopwatch:
         """Time a stage."""
         began = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - began, 3)
+        self.add(name, time.perf_counter() - began)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Add to a stage's time."""
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 3)
 
 
 def run(loaded: LoadedConfig, options: Options, display: Display, *, now: datetime) -> Round:
@@ -105,27 +111,46 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
         cache = stack.enter_context(
             reference_cache(options.cache, session, base, folder=loaded.folder, today=today, report=display.say)
         )
+        rechecked = (0, 0)
         if cache is not None:
             with watch.stage("recheck"):
-                reused, stale = reuse(session, cache, answers, seed=plan.seed + today)
+                reused, stale, rechecked = reuse(session, cache, answers, seed=plan.seed + today)
             answers += reused
             manifest = replace(manifest, warnings=(*manifest.warnings, *stale))
             display.say(f"{len(reused):,} reference answers from the cache")
         folder.write_responses(answers, {})
         folder.write_manifest(manifest)
-        with watch.stage("answer"), folder.recorder(answers) as write:
-
-            def record(responses: tuple[Response, ...]) -> None:
-                write(responses)
-                if cache is not None:
-                    cache.remember(one for one in responses if one.arm != "candidate")
-
+        with folder.recorder(answers) as write:
+            record = _Recorder(write, cache, watch)
             strip = strip_rule(config.generation.strip_thinking, session.environment)
             looking = _Looking(plan, answers, stages, strip=strip, futility=config.statistics.futility)
             answer_all(session, done=tuple(answers), record=record, progress=display, decided=looking)
+        if config.engine.computes:
+            with watch.stage("noise"):
+                check, floor = measure_noise(session, answers, seed=plan.seed, before=rechecked)
+            checks = _in_order_of_id([*manifest.preflight, check])
+            manifest = replace(manifest, preflight=checks, noise_floor=floor)
     asked = plan if looking.so_far is None else looking.so_far.asked_part(plan)
     folder.write_responses(_in_order(asked, answers), {})
     folder.write_manifest(replace(manifest, timings=watch.seconds, schedule=looking.so_far))
+
+
+class _Recorder:
+    """Takes answers in as they come: to disk, to the cache, and their time to the arm that gave them."""
+
+    def __init__(
+        self, write: Callable[[tuple[Response, ...]], None], cache: CachedAnswers | None, watch: Stopwatch
+    ) -> None:
+        self._write, self._cache, self._watch = write, cache, watch
+        self._since = time.perf_counter()
+
+    def __call__(self, responses: tuple[Response, ...]) -> None:
+        self._write(responses)
+        if self._cache is not None:
+            self._cache.remember(one for one in responses if one.arm != "candidate")
+        now = time.perf_counter()
+        self._watch.add(f"answer {responses[0].arm}", now - self._since)
+        self._since = now
 
 
 class _Looking:
@@ -210,6 +235,7 @@ def compare(
             *recorded.warnings,
             *_partial_warnings(options),
             *_stopped(recorded.schedule, whole, plan),
+            *noise_warnings(decided.comparisons, recorded.noise_floor),
             *plan.warnings,
             *filter(None, [endless_warning(scored)]),
         ),

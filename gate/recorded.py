@@ -43,6 +43,7 @@ class Recorded:
     schedule: Schedule | None
     """How far a run came that may stop early; None: all was asked at once."""
     preflight: tuple[Check, ...]
+    noise_floor: float | None
     """The checks that were made before anything was asked, each once; two runs may have seen different things."""
 
 
@@ -91,6 +92,7 @@ def read_recorded(
         limit=known.limit if known else None,
         schedule=known.schedule if known else None,
         preflight=tuple(dict.fromkeys(check for one in manifests for check in one.preflight)),
+        noise_floor=max((one.noise_floor for one in manifests if one.noise_floor is not None), default=None),
     )
 
 

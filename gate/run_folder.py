@@ -42,6 +42,8 @@ class Manifest:
     schedule: Schedule | None = None
     """The stages of a run that may stop early, and how many were answered; None: all was asked at once."""
     preflight: tuple[Check, ...] = ()
+    noise_floor: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of the base's answers that changed when they were asked again; None: not measured."""
     """The checks that were made before anything was asked."""
 
 

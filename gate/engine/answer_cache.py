@@ -165,30 +165,37 @@ class CachedAnswers:
     def to_recheck(
         self, known: Sequence[Response], *, seed: int, count: int = RECHECKED
     ) -> tuple[tuple[Prompt, ...], ...]:
-        """Choose cached answers that are computed again.
-
-        Args:
-            known: What `known` returned for one arm.
-            seed: Of the choice.
-            count: How many; all if fewer are known.
-
-        Returns:
-            Prompts in batches that `Session.answer` takes, none larger than the session's own largest; spread over
-            the suites as evenly as their sizes allow, and independent of the order of `known`.
-        """
-        if not known:
-            return ()
-        arm = known[0].arm
-        prompts = {(prompt.suite, prompt.case): prompt for prompt in self._prompts(arm)}
-        chosen = islice(_spread([(one.suite, one.case) for one in known], seed=seed), count)
-        largest_tokens = max(
-            len(batch) * (max(len(prompt.token_ids) for prompt in batch) + batch[0].max_new_tokens)
-            for batch in self._session.batches[arm]
-        )
-        return plan_batches([prompts[name] for name in chosen], largest_tokens)
+        """Choose cached answers that are computed again; see `to_ask_again`."""
+        return to_ask_again(self._session, known, seed=seed, count=count)
 
     def _prompts(self, arm: ArmName) -> list[Prompt]:
         return [prompt for batch in self._session.batches[arm] for prompt in batch]
+
+
+def to_ask_again(
+    session: Session, known: Sequence[Response], *, seed: int, count: int = RECHECKED
+) -> tuple[tuple[Prompt, ...], ...]:
+    """Choose answers that are computed again.
+
+    Args:
+        session: The loaded arms.
+        known: Answers of one arm.
+        seed: Of the choice.
+        count: How many; all if fewer are known.
+
+    Returns:
+        Prompts in batches that `Session.answer` takes, none larger than the session's own largest; spread over
+        the suites as evenly as their sizes allow, and independent of the order of `known`.
+    """
+    if not known:
+        return ()
+    batches = session.batches[known[0].arm]
+    prompts = {(prompt.suite, prompt.case): prompt for batch in batches for prompt in batch}
+    chosen = islice(_spread([(one.suite, one.case) for one in known], seed=seed), count)
+    largest_tokens = max(
+        len(batch) * (max(len(prompt.token_ids) for prompt in batch) + batch[0].max_new_tokens) for batch in batches
+    )
+    return plan_batches([prompts[name] for name in chosen], largest_tokens)
 
 
 def disagreements(known: Iterable[Response], fresh: Iterable[Response]) -> int:

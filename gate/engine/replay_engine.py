@@ -27,6 +27,7 @@ class ReplayEngine(Engine):
     responses: str | dict[ArmName, str] = Field(min_length=1)
     """A file with the answers of all arms, or one for each arm: what `gate compare --responses` reads."""
     reads_model: ClassVar[bool] = False
+    computes: ClassVar[bool] = False
 
     @property
     def files(self) -> tuple[str, ...]:

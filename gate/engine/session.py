@@ -215,6 +215,8 @@ class Engine(BaseModel):
 
     reads_model: ClassVar[bool] = True
     """Whether the base's files must be on this machine."""
+    computes: ClassVar[bool] = True
+    """Whether asking again is computing again."""
 
     def open(self, base: BaseFolder | None, request: Request) -> Session:
         """Load the arms and plan the batches.
