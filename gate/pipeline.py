@@ -6,7 +6,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,19 +15,21 @@ from typing import Protocol
 
 from gate import __version__, wording
 from gate.arms import refuse_unanswerable
-from gate.assemble import Scored
+from gate.assemble import Scored, StripThinking, strip_rule
 from gate.config.load import LoadedConfig
 from gate.data.digest import asked_digest
 from gate.deciding import decide_run, is_futile_run
-from gate.domain import Arm, ArmName, Response, Round
-from gate.engine.answering import Progress, answer_all, signature, whole_batches
-from gate.engine.base_model import find_base
+from gate.domain import Arm, ArmName, Check, Response, Round
+from gate.engine.answer_cache import CachedAnswers
+from gate.engine.answering import Progress, answer_all, signature, usable
+from gate.noise import measure_noise, noise_warnings
 from gate.plan import ARM_ORDER, Options, Plan, make_plan
 from gate.recorded import ReadAs, read_recorded, refuse_changed
 from gate.replaying import ready_request
-from gate.report import dump, markdown
+from gate.report import dump, markdown, preflight
+from gate.report.escape import terminal
 from gate.reuse import reference_cache, reuse
-from gate.round_parts import choose_evidence, length_shifts, summarise
+from gate.round_parts import choose_evidence, endless_warning, length_shifts, summarise
 from gate.rules.verdict import conclude
 from gate.run_folder import REPORT, ROUND, Manifest, RunFolder
 from gate.stages import Schedule, is_decided, schedule, stopped_note
@@ -56,7 +58,11 @@ class Stopwatch:
         """Time a stage."""
         began = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - began, 3)
+        self.add(name, time.perf_counter() - began)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Add to a stage's time."""
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 3)
 
 
 def run(loaded: LoadedConfig, options: Options, display: Display, *, now: datetime) -> Round:
@@ -80,8 +86,7 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             folder.drop_finished()
             stages = schedule(plan) if config.statistics.sequential else None
             ready = stack.enter_context(ready_request(loaded, options, plan, schedule=stages))
-            reads = config.engine.reads_model
-            base = find_base(config.base.model, config.base.revision, loaded.folder) if reads else None
+            base = ready.base
         display.say(f"loading {wording.listing(list(ready.names))}")
         with watch.stage("load"):
             session = stack.enter_context(config.engine.open(base, ready.request))
@@ -89,46 +94,73 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             signature=signature(session),
             arms=session.arms,
             environment=session.environment,
-            warnings=(*ready.warnings, *session.warnings),
+            warnings=(*ready.warnings, *session.warnings, *preflight.allowed_warnings(session.checks)),
             timings=watch.seconds,
             limit=options.limit,
             asked={one.suite.name: asked_digest(one.suite.cases) for one in plan.suites},
             generation=_short_digest(config.generation.model_dump(mode="json")),
             schedule=stages,
+            preflight=_in_order_of_id([*ready.checks, *session.checks]),
         )
-        answers = list(whole_batches(session, folder.earlier_answers(manifest.signature)))
+        for check in preflight.notable(manifest.preflight):
+            display.say(terminal(preflight.sentence(check)))
+        # What failed in a run that broke off is asked again.
+        earlier = [one for one in folder.earlier_answers(manifest.signature) if one.finish != "error"]
+        answers = list(usable(session, earlier))
         today = int(time.time() // _DAY_SECONDS)
         cache = stack.enter_context(
             reference_cache(options.cache, session, base, folder=loaded.folder, today=today, report=display.say)
         )
+        rechecked = (0, 0)
         if cache is not None:
             with watch.stage("recheck"):
-                reused, stale = reuse(session, cache, answers, seed=plan.seed + today)
+                reused, stale, rechecked = reuse(session, cache, answers, seed=plan.seed + today)
             answers += reused
             manifest = replace(manifest, warnings=(*manifest.warnings, *stale))
             display.say(f"{len(reused):,} reference answers from the cache")
         folder.write_responses(answers, {})
         folder.write_manifest(manifest)
-        with watch.stage("answer"), folder.recorder(answers) as write:
-
-            def record(responses: tuple[Response, ...]) -> None:
-                write(responses)
-                if cache is not None:
-                    cache.remember(one for one in responses if one.arm != "candidate")
-
-            done = frozenset((one.suite, one.case, one.arm, one.repeat) for one in answers)
-            looking = _Looking(loaded, plan, answers, stages)
-            answer_all(session, done=done, record=record, progress=display, decided=looking)
+        with folder.recorder(answers) as write:
+            record = _Recorder(write, cache, watch)
+            strip = strip_rule(config.generation.strip_thinking, session.environment)
+            looking = _Looking(plan, answers, stages, strip=strip, futility=config.statistics.futility)
+            answer_all(session, done=tuple(answers), record=record, progress=display, decided=looking)
+        if config.engine.computes:
+            with watch.stage("noise"):
+                check, floor = measure_noise(session, answers, seed=plan.seed, before=rechecked)
+            checks = _in_order_of_id([*manifest.preflight, check])
+            manifest = replace(manifest, preflight=checks, noise_floor=floor)
     asked = plan if looking.so_far is None else looking.so_far.asked_part(plan)
     folder.write_responses(_in_order(asked, answers), {})
     folder.write_manifest(replace(manifest, timings=watch.seconds, schedule=looking.so_far))
 
 
+class _Recorder:
+    """Takes answers in as they come: to disk, to the cache, and their time to the arm that gave them."""
+
+    def __init__(
+        self, write: Callable[[tuple[Response, ...]], None], cache: CachedAnswers | None, watch: Stopwatch
+    ) -> None:
+        self._write, self._cache, self._watch = write, cache, watch
+        self._since = time.perf_counter()
+
+    def __call__(self, responses: tuple[Response, ...]) -> None:
+        self._write(responses)
+        if self._cache is not None:
+            self._cache.remember(one for one in responses if one.arm != "candidate")
+        now = time.perf_counter()
+        self._watch.add(f"answer {responses[0].arm}", now - self._since)
+        self._since = now
+
+
 class _Looking:
     """Looks at the rules after each stage of a run, and knows how far it came."""
 
-    def __init__(self, loaded: LoadedConfig, plan: Plan, answers: Sequence[Response], stages: Schedule | None) -> None:
-        self._loaded, self._plan, self._answers = loaded, plan, answers
+    def __init__(
+        self, plan: Plan, answers: Sequence[Response], stages: Schedule | None, *, strip: StripThinking, futility: bool
+    ) -> None:
+        self._plan, self._answers, self._strip = plan, answers, strip
+        self._lenient = futility and plan.fail_on != "inconclusive"
         self.so_far = stages
         """None: everything is asked at once."""
 
@@ -139,16 +171,8 @@ class _Looking:
         self.so_far = replace(self.so_far, asked=stage + 1)
         if self.so_far.finished:
             return False
-        config = self._loaded.config
-        look = decide_run(
-            self._plan,
-            self._answers,
-            strip=config.generation.strip_thinking,
-            schedule=self.so_far,
-            briefly=True,
-        )
-        lenient = config.statistics.futility and self._plan.fail_on != "inconclusive"
-        return is_decided(look.findings) or (lenient and is_futile_run(self._plan, look))
+        look = decide_run(self._plan, self._answers, strip=self._strip, schedule=self.so_far, briefly=True)
+        return is_decided(look.findings) or (self._lenient and is_futile_run(self._plan, look))
 
 
 def compare(
@@ -187,7 +211,8 @@ def compare(
         if stages is None and config.statistics.sequential:
             # Nothing says that nobody looked, so the looks are paid for.
             stages = schedule(plan).complete
-        decided = decide_run(plan, recorded.responses, strip=config.generation.strip_thinking, schedule=stages)
+        strip = strip_rule(config.generation.strip_thinking, recorded.environment)
+        decided = decide_run(plan, recorded.responses, strip=strip, schedule=stages)
         plan, scored, findings = decided.plan, decided.scored, decided.findings
         roles = {one.suite.name: one.suite.role for one in plan.suites}
         verdict = conclude(findings, decided.comparisons, roles=roles, fail_on=plan.fail_on)
@@ -205,11 +230,14 @@ def compare(
         findings=findings,
         verdict=verdict,
         evidence=choose_evidence(plan.suites, scored, against_base),
+        preflight=recorded.preflight,
         warnings=(
             *recorded.warnings,
             *_partial_warnings(options),
             *_stopped(recorded.schedule, whole, plan),
+            *noise_warnings(decided.comparisons, recorded.noise_floor),
             *plan.warnings,
+            *filter(None, [endless_warning(scored)]),
         ),
         environment=recorded.environment,
         timings={**recorded.timings, **watch.seconds},
@@ -222,6 +250,10 @@ def _stopped(stages: Schedule | None, whole: Plan, asked: Plan) -> tuple[str, ..
     if stages is None or stages.finished:
         return ()
     return (stopped_note(*(sum(len(one.suite.cases) for one in plan.suites) for plan in (asked, whole))),)
+
+
+def _in_order_of_id(checks: Sequence[Check]) -> tuple[Check, ...]:
+    return tuple(sorted(checks, key=lambda check: check.id))
 
 
 def _in_order(plan: Plan, answers: list[Response]) -> list[Response]:

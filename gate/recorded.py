@@ -13,7 +13,7 @@ from typing import Literal
 from gate import wording
 from gate.data.digest import asked_digest
 from gate.data.responses import read_responses
-from gate.domain import Arm, ArmName, Case, Response
+from gate.domain import Arm, ArmName, Case, Check, Response
 from gate.errors import RecordsError, UsageError
 from gate.importers import Foreign, Format, ImportedSuite, detect, differences, import_answers
 from gate.plan import ARM_ORDER, Plan
@@ -42,6 +42,9 @@ class Recorded:
     limit: int | None
     schedule: Schedule | None
     """How far a run came that may stop early; None: all was asked at once."""
+    preflight: tuple[Check, ...]
+    noise_floor: float | None
+    """The checks that were made before anything was asked, each once; two runs may have seen different things."""
 
 
 def read_recorded(
@@ -88,6 +91,8 @@ def read_recorded(
         timings=known.timings if known else {},
         limit=known.limit if known else None,
         schedule=known.schedule if known else None,
+        preflight=tuple(dict.fromkeys(check for one in manifests for check in one.preflight)),
+        noise_floor=max((one.noise_floor for one in manifests if one.noise_floor is not None), default=None),
     )
 
 

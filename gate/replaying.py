@@ -66,7 +66,8 @@ def _ready_recording(
             warnings=recorded.warnings,
         ),
     )
-    return Ready(request=request, names=tuple(dict.fromkeys(map(str, files.values()))), warnings=())
+    names = tuple(dict.fromkeys(map(str, files.values())))
+    return Ready(base=None, request=request, names=names, warnings=(), checks=())
 
 
 def _files(loaded: LoadedConfig, engine: ReplayEngine) -> dict[ArmName, Path]:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gate.domain import ArmName, Response
-from gate.engine.answer_cache import CachedAnswers, disagreements, is_pinned, is_stale
-from gate.engine.answering import whole_batches
+from gate.engine.answer_cache import RECHECKED, CachedAnswers, disagreements, is_pinned, is_stale, to_ask_again
+from gate.engine.answering import usable
 from gate.engine.base_model import BaseFolder
 from gate.engine.session import Session
 from gate.transport.answer_store import AnswerStore
@@ -40,7 +40,7 @@ def reference_cache(
         report: Told why there is no cache.
     """
     store = None if path is None or base is None else AnswerStore.open(path, report=report)
-    if store is None or base is None:
+    if store is None:
         yield None
         return
     with store:
@@ -50,7 +50,7 @@ def reference_cache(
 
 def reuse(
     session: Session, cache: CachedAnswers, have: Sequence[Response], *, seed: int
-) -> tuple[list[Response], list[str]]:
+) -> tuple[list[Response], list[str], tuple[int, int]]:
     """Take over the answers of the reference arms, after asking a few of them again.
 
     Args:
@@ -60,29 +60,47 @@ def reuse(
         seed: Seed of the choice of what is asked again.
 
     Returns:
-        Answers to add, in whole batches, and what a reader must know of answers that were thrown away.
+        Answers to add; what a reader must know of answers that were thrown away; and how many of the base's answers
+        differed of how many that were asked again, none if they were thrown away.
     """
     there = {(one.suite, one.case, one.arm) for one in have}
     added: list[Response] = []
     warnings = []
+    base = (0, 0)
     for arm in reference_arms(session):
         known = [one for one in cache.known(arm) if (one.suite, one.case, one.arm) not in there]
-        fresh = [
-            answer
-            for batch in cache.to_recheck(known, seed=seed)
-            for answer in session.answer(arm, batch, repeat=0)
-            if answer.finish != "error"
-        ]
-        differing = disagreements(known, fresh)
-        if is_stale(differing, checked=len(fresh)):
+        differing, checked = ask_again(session, known, seed=seed)
+        if is_stale(differing, checked=checked):
             cache.forget(arm)
             warnings.append(
-                f"{differing} of {len(fresh)} cached answers of the arm {arm} were not given again; none was used."
+                f"{differing} of {checked} cached answers of the arm {arm} were not given again; none was used."
             )
         else:
             added += known
-    whole = whole_batches(session, [*have, *added])
-    return [one for one in whole if (one.suite, one.case, one.arm) not in there], warnings
+            base = (differing, checked) if arm == "base" else base
+    whole = usable(session, [*have, *added])
+    return [one for one in whole if (one.suite, one.case, one.arm) not in there], warnings, base
+
+
+def ask_again(session: Session, known: Sequence[Response], *, seed: int, count: int = RECHECKED) -> tuple[int, int]:
+    """Ask one arm a few of its questions again, in other batches than before.
+
+    Args:
+        session: The loaded arms.
+        known: Answers of the arm.
+        seed: Seed of the choice.
+        count: How many.
+
+    Returns:
+        How many answers have another text than before, of how many.
+    """
+    fresh = [
+        answer
+        for batch in to_ask_again(session, known, seed=seed, count=count)
+        for answer in session.answer(known[0].arm, batch, repeat=0)
+        if answer.finish != "error"
+    ]
+    return disagreements(known, fresh), len(fresh)
 
 
 def reference_arms(session: Session) -> list[ArmName]:

@@ -6,6 +6,7 @@ from pydantic import Discriminator, Tag
 
 from gate.engine.ray_engine import RayEngine
 from gate.engine.replay_engine import ReplayEngine
+from gate.engine.server import ServerEngine
 from gate.engine.transformers_engine import TransformersEngine
 
 
@@ -17,10 +18,11 @@ def _kind(section: object) -> str:
 
 AnyEngine = Annotated[
     Annotated[TransformersEngine, Tag("transformers")]
+    | Annotated[ServerEngine, Tag("server")]
     | Annotated[RayEngine, Tag("ray")]
     | Annotated[ReplayEngine, Tag("replay")],
     Discriminator(_kind),
 ]
 """Every backend. Adding one is a class and its name here."""
 
-__all__ = ["AnyEngine", "RayEngine", "ReplayEngine", "TransformersEngine"]
+__all__ = ["AnyEngine", "RayEngine", "ReplayEngine", "ServerEngine", "TransformersEngine"]

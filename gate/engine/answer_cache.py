@@ -25,13 +25,15 @@ RECHECKED = 8
 _MOST_TOKENS = 100_000_000
 
 
-def is_pinned(base: BaseFolder, relative_to: Path) -> bool:
+def is_pinned(base: BaseFolder | None, relative_to: Path) -> bool:
     """Whether the configured base names the same weights tomorrow: a folder, or a hub id that led to a commit.
 
     Args:
-        base: The base model that was found.
+        base: The base model that was found; None: only a server knows its weights.
         relative_to: The folder that a relative path starts from, as for `find_base`.
     """
+    if base is None:
+        return False
     return base.revision is not None or (relative_to / Path(base.name).expanduser()).is_dir()
 
 
@@ -59,8 +61,8 @@ def circumstances(session: Session, arm: ArmName, *, stop_ids: Sequence[int] | N
 
 
 def answer_key(settled: str, prompt: Prompt) -> str:
-    """The name of one answer: SHA-256 over its `circumstances`, the prompt's token ids and the limit of new tokens."""
-    return _sha256([settled, prompt.token_ids, prompt.max_new_tokens])
+    """The name of one answer: SHA-256 over its `circumstances`, what is asked and the limit of new tokens."""
+    return _sha256([settled, prompt.asked, prompt.max_new_tokens])
 
 
 class _Packed(BaseModel):
@@ -163,30 +165,37 @@ class CachedAnswers:
     def to_recheck(
         self, known: Sequence[Response], *, seed: int, count: int = RECHECKED
     ) -> tuple[tuple[Prompt, ...], ...]:
-        """Choose cached answers that are computed again.
-
-        Args:
-            known: What `known` returned for one arm.
-            seed: Of the choice.
-            count: How many; all if fewer are known.
-
-        Returns:
-            Prompts in batches that `Session.answer` takes, none larger than the session's own largest; spread over
-            the suites as evenly as their sizes allow, and independent of the order of `known`.
-        """
-        if not known:
-            return ()
-        arm = known[0].arm
-        prompts = {(prompt.suite, prompt.case): prompt for prompt in self._prompts(arm)}
-        chosen = islice(_spread([(one.suite, one.case) for one in known], seed=seed), count)
-        largest_tokens = max(
-            len(batch) * (max(len(prompt.token_ids) for prompt in batch) + batch[0].max_new_tokens)
-            for batch in self._session.batches[arm]
-        )
-        return plan_batches([prompts[name] for name in chosen], largest_tokens)
+        """Choose cached answers that are computed again; see `to_ask_again`."""
+        return to_ask_again(self._session, known, seed=seed, count=count)
 
     def _prompts(self, arm: ArmName) -> list[Prompt]:
         return [prompt for batch in self._session.batches[arm] for prompt in batch]
+
+
+def to_ask_again(
+    session: Session, known: Sequence[Response], *, seed: int, count: int = RECHECKED
+) -> tuple[tuple[Prompt, ...], ...]:
+    """Choose answers that are computed again.
+
+    Args:
+        session: The loaded arms.
+        known: Answers of one arm.
+        seed: Of the choice.
+        count: How many; all if fewer are known.
+
+    Returns:
+        Prompts in batches that `Session.answer` takes, none larger than the session's own largest; spread over
+        the suites as evenly as their sizes allow, and independent of the order of `known`.
+    """
+    if not known:
+        return ()
+    batches = session.batches[known[0].arm]
+    prompts = {(prompt.suite, prompt.case): prompt for batch in batches for prompt in batch}
+    chosen = islice(_spread([(one.suite, one.case) for one in known], seed=seed), count)
+    largest_tokens = max(
+        len(batch) * (max(len(prompt.token_ids) for prompt in batch) + batch[0].max_new_tokens) for batch in batches
+    )
+    return plan_batches([prompts[name] for name in chosen], largest_tokens)
 
 
 def disagreements(known: Iterable[Response], fresh: Iterable[Response]) -> int:

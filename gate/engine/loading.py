@@ -1,9 +1,12 @@
 """Loading what transformers loads: device, tokenizer, weights, and the tokens that end an answer."""
 
+import re
 from pathlib import Path
 from typing import Any
 
+from gate import wording
 from gate.engine.base_model import BaseFolder
+from gate.engine.quantization import Quantization, loading_options
 from gate.errors import BrokenRun, ConfigError
 
 _SMALL_MODEL_PARAMETERS = 20_000_000
@@ -48,21 +51,73 @@ def load_tokenizer(path: Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise ConfigError(f"base.model: the tokenizer in {path} cannot be loaded: {_first_line(problem)}") from None
+        raise ConfigError(f"base.model: the tokenizer in {path} cannot be loaded: {first_line(problem)}") from None
 
 
-def load_model(base: BaseFolder, dtype: str, device: str) -> Any:
-    """Load the base's weights in evaluation mode; code and pickles in its folder are never touched."""
-    from safetensors import SafetensorError
+def load_model(base: BaseFolder, dtype: str, device: str, *, quantization: Quantization = "none") -> Any:
+    """Load a model's weights in evaluation mode; code and pickles in its folder are never touched.
+
+    Raises:
+        ConfigError: If they cannot be loaded.
+    """
     from transformers import AutoModelForCausalLM
 
+    return load_with(AutoModelForCausalLM, base, dtype, device, quantization=quantization)
+
+
+def load_with(
+    auto_class: Any,
+    base: BaseFolder,
+    dtype: str,
+    device: str,
+    *,
+    quantization: Quantization = "none",
+    drawn: str | None = None,
+    **options: Any,
+) -> Any:
+    """Load a model as one of transformers' auto classes, in evaluation mode.
+
+    Args:
+        auto_class: For example `AutoModelForCausalLM`.
+        base: The model's folder.
+        dtype: Number format of the weights; `auto`: as stored.
+        device: Where it shall run.
+        quantization: To what its weights are quantised; a folder that is quantised already is loaded as it is.
+        drawn: A pattern of names of weights that may be missing, and are drawn at random then.
+        options: Anything else for `from_pretrained`.
+
+    Raises:
+        ConfigError: If it cannot be loaded, or is not whole: transformers itself would draw what is missing.
+    """
+    import torch
+    from safetensors import SafetensorError
+
+    quantised = loading_options(base.path, base.name, quantization)
+    if quantised is not None:
+        # Quantised weights cannot be moved afterwards, so they are put where they belong at once.
+        options |= quantised | {"device_map": {"": device}}
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            base.path, dtype=dtype, trust_remote_code=False, use_safetensors=True, local_files_only=True
+        model, found = auto_class.from_pretrained(
+            base.path,
+            dtype=dtype,
+            trust_remote_code=False,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            **options,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as problem:
-        raise ConfigError(f"base.model: {base.name} cannot be loaded: {_first_line(problem)}") from None
-    model.to(device)
+    except torch.OutOfMemoryError:
+        raise  # nothing is wrong with the files, and with other models out of memory there may be room
+    except (ImportError, OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as no:
+        raise ConfigError(f"{base.name} cannot be loaded: {first_line(no)}") from None
+    missing = sorted(name for name in found["missing_keys"] if drawn is None or not re.search(drawn, name))
+    if missing:
+        raise ConfigError(
+            f"{base.name} cannot be loaded: {wording.count(len(missing), 'weight')} missing, such as {missing[0]:.120}",
+            fix="The folder is incomplete, or holds another kind of model than is asked for here.",
+        )
+    if quantised is None:
+        model.to(device)
     model.eval()
     return model
 
@@ -99,6 +154,7 @@ def versions(*packages: str) -> dict[str, str]:
     return {package: version(package) for package in packages}
 
 
-def _first_line(problem: Exception) -> str:
+def first_line(problem: Exception) -> str:
+    """What an exception of a library says, in one line."""
     text = str(problem).strip()
     return text.splitlines()[0][:300] if text else type(problem).__name__

@@ -15,7 +15,8 @@ from gate.domain import ArmName, Response
 from gate.engine.base_model import BaseFolder
 from gate.engine.ray_cluster import cluster, divide
 from gate.engine.ray_pool import WorkerPool
-from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Request, Session, Work
+from gate.engine.ray_worker import Work
+from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Request, Session
 from gate.engine.transformers_engine import TransformersEngine
 
 
@@ -65,17 +66,20 @@ class _RaySession:
     def answer(
         self, arm: ArmName, batch: Sequence[Prompt], *, repeat: int, drafts: Drafts = NO_DRAFTS
     ) -> tuple[Response, ...]:
-        (answers,) = self.answer_many(iter([Work(arm=arm, batch=tuple(batch), repeat=repeat, drafts=drafts)]))
+        (answers,) = self.answer_many(arm, [batch], repeat=repeat, drafts=drafts)
         return answers
 
-    def answer_many(self, works: Iterator[Work]) -> Iterator[tuple[Response, ...]]:
-        return self._pool.answer_many(_slim(work) for work in works)
+    def answer_many(
+        self, arm: ArmName, batches: Sequence[Sequence[Prompt]], *, repeat: int, drafts: Drafts = NO_DRAFTS
+    ) -> Iterator[tuple[Response, ...]]:
+        return self._pool.answer_many(_work(arm, batch, repeat, drafts=drafts) for batch in batches)
 
 
-def _slim(work: Work) -> Work:
-    """Without the drafts of other batches: they would travel for nothing."""
-    names = [(prompt.suite, prompt.case) for prompt in work.batch]
-    return replace(work, drafts={name: work.drafts[name] for name in names if name in work.drafts})
+def _work(arm: ArmName, batch: Sequence[Prompt], repeat: int, *, drafts: Drafts) -> Work:
+    """A batch with its own drafts; those of other batches would travel for nothing."""
+    names = [(prompt.suite, prompt.case) for prompt in batch]
+    own = {name: drafts[name] for name in names if name in drafts}
+    return Work(arm=arm, batch=tuple(batch), repeat=repeat, drafts=own)
 
 
 def _absolute(request: Request) -> Request:

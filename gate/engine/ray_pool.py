@@ -16,8 +16,8 @@ from gate import __version__
 from gate.domain import Response
 from gate.engine.base_model import BaseFolder
 from gate.engine.ray_cluster import Share, import_ray
-from gate.engine.ray_worker import Batches, Opened, RayWorker
-from gate.engine.session import Request, Work
+from gate.engine.ray_worker import Batches, Opened, RayWorker, Work
+from gate.engine.session import Request
 from gate.engine.transformers_engine import TransformersEngine
 from gate.errors import BrokenRun, GateError
 

@@ -6,16 +6,26 @@ wrapped in that process's traceback, where nobody finds the sentence that matter
 
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gate import __version__
 from gate.domain import Arm, ArmName, Check, Response
 from gate.engine.base_model import BaseFolder
-from gate.engine.session import Prompt, Request, Session, Work
+from gate.engine.session import Drafts, Prompt, Request, Session
 from gate.engine.transformers_engine import TransformersEngine
 from gate.errors import ConfigError, GateError
 
 Batches = Mapping[ArmName, Sequence[tuple[Prompt, ...]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One batch for one arm; the fields mean what they mean in `Session.answer`."""
+
+    arm: ArmName
+    batch: tuple[Prompt, ...]
+    repeat: int
+    drafts: Drafts = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

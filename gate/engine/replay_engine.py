@@ -4,7 +4,7 @@ It is handed what was recorded and must not know where that came from; finding a
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, TypeAdapter
@@ -27,6 +27,7 @@ class ReplayEngine(Engine):
     responses: str | dict[ArmName, str] = Field(min_length=1)
     """A file with the answers of all arms, or one for each arm: what `gate compare --responses` reads."""
     reads_model: ClassVar[bool] = False
+    computes: ClassVar[bool] = False
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -73,6 +74,12 @@ class _ReplaySession:
             self._answers.get((prompt.suite, prompt.case, arm, repeat)) or _no_answer(prompt, arm, repeat)
             for prompt in batch
         )
+
+    def answer_many(
+        self, arm: ArmName, batches: Sequence[Sequence[Prompt]], *, repeat: int, drafts: Drafts = NO_DRAFTS
+    ) -> Iterator[tuple[Response, ...]]:
+        for batch in batches:
+            yield self.answer(arm, batch, repeat=repeat)
 
     def _missing(self, prompts: Sequence[Prompt]) -> list[str]:
         """What a reader must know of cases that nobody answered."""

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import ClassVar, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from gate.domain import Arm, ArmName, Check, Message, Response
 from gate.engine.base_model import BaseFolder
+from gate.engine.quantization import Quantization
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,13 @@ class Prompt:
     max_new_tokens: int
     stage: int = 0
     """Prompts of a later stage are answered after all of an earlier one."""
+    messages: tuple[Message, ...] = ()
+    """What is sent to a backend that makes the tokens itself; then there are no `token_ids`."""
+
+    @property
+    def asked(self) -> Sequence[object]:
+        """All that the arm is asked, as JSON can hold it."""
+        return [self.token_ids, [[one.role, one.content] for one in self.messages]] if self.messages else self.token_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +45,14 @@ class Question:
     messages: tuple[Message, ...]
     max_new_tokens: int
     stage: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """One row that the candidate was trained on."""
+
+    messages: tuple[Message, ...]
+    answer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +76,8 @@ class Settings:
     """How the base is loaded, prompts are made and answers are drawn; the same for every arm."""
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    quantization: Quantization = "none"
+    """To what the weights of every arm are quantised as they are loaded."""
     template: Literal["chat", "raw"]
     template_kwargs: Mapping[str, bool | int | str]
     temperature: float = 0.0
@@ -97,8 +115,14 @@ class Request:
     prompted_digest: str | None
     """SHA-256 over that prompt."""
     settings: Settings
+    lessons: Sequence[Lesson] = ()
+    """A sample of what the candidate was trained on, for the preflight; empty: not known."""
     allow: frozenset[str] = frozenset()
     """Preflight checks whose failure is to be passed over."""
+    base_name: str = ""
+    """The base model as configured, for backends that do not read its files."""
+    base_revision: str | None = None
+    """As configured."""
     recorded: Recording | None = None
     """Answers that stand in for those of a model; None: a model answers."""
 
@@ -113,32 +137,6 @@ Drafts = Mapping[tuple[str, str], Response]
 """Suite and case -> the answer of an arm that answered before."""
 
 NO_DRAFTS: Drafts = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """One batch for one arm; the fields mean what they mean in `Session.answer`."""
-
-    arm: ArmName
-    batch: tuple[Prompt, ...]
-    repeat: int
-    drafts: Drafts = field(default_factory=dict)
-
-
-@runtime_checkable
-class ManyAtOnce(Protocol):
-    """What a session offers besides `answer` if it can have several batches in flight."""
-
-    def answer_many(self, works: Iterator[Work]) -> Iterator[tuple[Response, ...]]:
-        """Answer batches as they come; a batch is taken when there is room for it.
-
-        Args:
-            works: What to answer. Drafts are those that were known when the batch was taken.
-
-        Returns:
-            The answers to each batch, in the order of the batch; the batches in any order.
-        """
-        ...
 
 
 class Session(Protocol):
@@ -193,6 +191,22 @@ class Session(Protocol):
         """
         ...
 
+    def answer_many(
+        self, arm: ArmName, batches: Sequence[Sequence[Prompt]], *, repeat: int, drafts: Drafts = NO_DRAFTS
+    ) -> Iterator[tuple[Response, ...]]:
+        """Answer several batches, in whatever order and grouping is fastest.
+
+        Args:
+            arm: Who answers.
+            batches: Some of `batches`, or parts of them.
+            repeat: Counts from 0.
+            drafts: As for `answer`.
+
+        Yields:
+            Answers as they are finished.
+        """
+        ...
+
 
 class Engine(BaseModel):
     """Where the arms run: a section of the configuration that opens a session. Each backend is one subclass."""
@@ -201,6 +215,8 @@ class Engine(BaseModel):
 
     reads_model: ClassVar[bool] = True
     """Whether the base's files must be on this machine."""
+    computes: ClassVar[bool] = True
+    """Whether asking again is computing again."""
 
     def open(self, base: BaseFolder | None, request: Request) -> Session:
         """Load the arms and plan the batches.

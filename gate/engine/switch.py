@@ -1,13 +1,16 @@
-"""One set of weights, two arms: attach the adapter, and prove that switched off it is the base again.
+"""One set of weights, several arms: attach an adapter of any type, and see by logits what it does.
 
-For some adapters it is not (trained biases; PiSSA and OLoRA, which move part of the base into the adapter when
-attached). The proof is by logits: those of the pristine base, taken before, against those of the "off" state.
+Every tensor of the file must find its place in the model, and every place its tensor: PEFT itself is silent about the
+one and only warns of the other. Must not know how an arm answers, nor which arms share a model.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from gate import wording
+from gate.engine.loading import first_line
 from gate.engine.session import AdapterFiles
 from gate.errors import AdapterRefused, BrokenRun
 
@@ -18,17 +21,28 @@ _PROBES_AT_MOST = 8
 _RELATIVE_TOLERANCE = {"float32": 1e-5, "float64": 1e-9}
 _HALF_TOLERANCE = 1e-3
 _NAMED_AT_MOST = 3
+_SEED = 0
+_ADVICE = "The adapter was trained on another base model, or its configuration was changed afterwards."
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Let PEFT warn of nothing: what matters of it is checked here, and refused or told in our own words."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"peft\.")
+        yield
 
 
 def probe_logits(model: Any, prompts: Sequence[Sequence[int]]) -> "torch.Tensor":
-    """Next-token logits after a few prompts, each run alone so that padding plays no part.
+    """What the model says after a few prompts, each run alone so that padding plays no part.
 
     Args:
-        model: A causal language model.
+        model: A causal language model or a classifier. Virtual tokens that an adapter puts before the prompt do no
+            harm: what is read stands at the end.
         prompts: Token ids; at most the first 8 are used.
 
     Returns:
-        Shape (probes, vocabulary), float32, on the CPU.
+        Shape (probes, vocabulary) or (probes, labels), float32, on the CPU.
 
     Raises:
         BrokenRun: If a logit is not finite.
@@ -40,11 +54,35 @@ def probe_logits(model: Any, prompts: Sequence[Sequence[int]]) -> "torch.Tensor"
         for prompt in prompts[:_PROBES_AT_MOST]:
             ids = torch.tensor([prompt], device=model.device)
             logits = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
-            rows.append(logits[0, -1].float().cpu())
+            rows.append((logits[0] if logits.dim() == 2 else logits[0, -1]).float().cpu())
     probed = torch.stack(rows)
     if not bool(torch.isfinite(probed).all()):
         raise BrokenRun("the model's logits are not finite", fix="Try `base: {dtype: float32}`.")
     return probed
+
+
+def probe_adapter(model: Any, files: AdapterFiles, prompts: Sequence[Sequence[int]]) -> "torch.Tensor":
+    """`probe_logits` of a model whose adapter was never run before.
+
+    Raises:
+        AdapterRefused: If it does not fit the base, or wants more than a prompt: for some types, a task's number.
+        BrokenRun: If a logit is not finite.
+    """
+    import torch
+
+    try:
+        with quiet_peft():
+            return probe_logits(model, prompts)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as problem:  # virtual tokens of another base have other shapes, and are loaded all the same
+        raise AdapterRefused(f"{files.path}: does not fit the base model: {first_line(problem)}", fix=_ADVICE) from None
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as problem:
+        raise AdapterRefused(
+            f"{files.path}: this {files.peft_type:.40} adapter loads but does not run on a prompt alone: "
+            f"{first_line(problem)}",
+            fix="Types that need more than the prompt, such as the number of a task, cannot be judged.",
+        ) from None
 
 
 def attach(model: Any, files: AdapterFiles, name: str) -> Any:
@@ -61,34 +99,53 @@ def attach(model: Any, files: AdapterFiles, name: str) -> Any:
     Raises:
         AdapterRefused: If the adapter does not fit this base.
     """
-    from peft import PeftModel, get_peft_model_state_dict
+    import torch
+    from peft import PeftModel
     from safetensors import SafetensorError
 
-    adapter, tensor_names = files.path, files.tensor_names
-    advice = "The adapter was trained on another base model, or its configuration was changed afterwards."
+    path, device = str(files.path), str(model.device)
     try:
-        with warnings.catch_warnings(action="ignore"):  # what PEFT only warns of is checked below, and refused
+        # What PEFT only warns of is checked below, and refused. Some types draw numbers as they are attached.
+        with warnings.catch_warnings(action="ignore"), torch.random.fork_rng():
+            torch.manual_seed(_SEED)
             if isinstance(model, PeftModel):
                 attached = model
-                attached.load_adapter(str(adapter), adapter_name=name)
-                attached.set_adapter(name)
+                attached.load_adapter(path, adapter_name=name, torch_device=device)
+                attached.set_adapter(name, inference_mode=True)
             else:
-                attached = PeftModel.from_pretrained(model, str(adapter), adapter_name=name)
-    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as problem:
+                attached = PeftModel.from_pretrained(model, path, adapter_name=name, torch_device=device)
+    except torch.OutOfMemoryError:
+        raise
+    except (
+        RuntimeError, ValueError, KeyError, TypeError, AttributeError, ImportError, IndexError, AssertionError,
+        ZeroDivisionError, OSError, SafetensorError,
+    ) as problem:  # fmt: skip
         reason = next((line.strip() for line in str(problem).splitlines() if "mismatch for" in line), None)
-        text = reason or str(problem).splitlines()[0]
-        raise AdapterRefused(f"{adapter}: does not fit the base model: {text:.300}", fix=advice) from None
-    # Left to decide by itself, PEFT asks the hub whether the base's embeddings were resized.
-    places = frozenset(get_peft_model_state_dict(attached, adapter_name=name, save_embedding_layers=False))
-    for missing, what in (
-        (tensor_names - places, "has no place in the base model"),
-        (places - tensor_names, "is missing"),
-    ):
-        if missing:
-            named = ", ".join(sorted(missing)[:_NAMED_AT_MOST])
-            raise AdapterRefused(f"{adapter}: {len(missing)} tensors: {named:.300}: {what}", fix=advice)
+        text = reason or first_line(problem)
+        if isinstance(problem, KeyError):  # PEFT looks up a tensor that a wrapped module must have
+            text = f"{text.strip(chr(39))} is missing"
+        raise AdapterRefused(f"{files.path}: does not fit the base model: {text:.300}", fix=_ADVICE) from None
+    _refuse_misplaced(attached, files, name)
     attached.eval()
     return attached
+
+
+def _refuse_misplaced(attached: Any, files: AdapterFiles, name: str) -> None:
+    from peft import get_peft_model_state_dict
+
+    # Left to decide by itself, PEFT asks the hub whether the base's embeddings were resized.
+    with warnings.catch_warnings(action="ignore"):
+        needed = frozenset(get_peft_model_state_dict(attached, adapter_name=name, save_embedding_layers=False))
+        # Beside an adapter of the embeddings PEFT saves the embeddings themselves, and loads them if they are there.
+        welcome = needed | frozenset(get_peft_model_state_dict(attached, adapter_name=name, save_embedding_layers=True))
+    for wrong, what in (
+        (files.tensor_names - welcome, "has no place in the base model"),
+        (needed - files.tensor_names, "is missing"),
+    ):
+        if wrong:
+            named = ", ".join(sorted(wrong)[:_NAMED_AT_MOST])
+            count = wording.count(len(wrong), "tensor")
+            raise AdapterRefused(f"{files.path}: {count}: {named:.300}: {what}", fix=_ADVICE)
 
 
 def is_same(before: "torch.Tensor", after: "torch.Tensor", dtype: str) -> bool:

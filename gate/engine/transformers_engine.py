@@ -1,33 +1,41 @@
 """The transformers backend: the base loaded once, the adapter switched on and off, greedy answers in batches."""
 
-import gc
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from gate.domain import Arm, ArmName, Check, Response
 from gate.engine.base_model import BaseFolder
-from gate.engine.contestants import SEPARATE_WARNING, line_up
+from gate.engine.chat_template import BEGUN_BY_PROMPT, REASONING
+from gate.engine.classifier import classify, labels_of
+from gate.engine.contestants import Contestant
+from gate.engine.lengths import rows_together, strictest
 from gate.engine.loading import (
     device_name,
     limit_threads,
-    load_model,
     load_tokenizer,
     pick_device,
     silence,
     stop_ids,
     versions,
 )
+from gate.engine.opening import Opening, base_loader, open_arms
+from gate.engine.padding import pad_left, set_generation
+from gate.engine.preflight import Subject, begins_reasoning, check_arms, check_prompts
 from gate.engine.prompts import FOLDED_WARNING, fit_template, render
+from gate.engine.quick import QuickPath, probe_of
 from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Question, Request, Session, plan_batches
+from gate.engine.trial import try_attach
 from gate.errors import BrokenRun
 
-_BATCH_TOKENS = {True: 8_192, False: 32_768}
-"""Whether on a CPU -> tokens a batch. A CPU gains nothing from batches that leave its caches."""
+_BATCH_TOKENS = {True: 16_384, False: 32_768}
+"""Whether on a CPU -> tokens whose keys and values are in memory at a time."""
 
 
 class TransformersEngine(Engine):
@@ -37,7 +45,7 @@ class TransformersEngine(Engine):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")
     """`auto`: the GPU if there is one, else the CPU. Or `cpu`, `cuda`, `cuda:1`, `mps`."""
     batch_tokens: int | None = Field(default=None, ge=256, le=4_194_304)
-    """Tokens a batch may hold, prompts and answers together; default: 8,192 on a CPU, 32,768 on a GPU.
+    """Tokens a batch may hold, prompts and answers together; default: 16,384 on a CPU, 32,768 on a GPU.
     Lower it when memory runs out."""
 
     def open(self, base: BaseFolder | None, request: Request) -> Session:
@@ -53,92 +61,181 @@ class _TransformersSession:
         import torch
 
         silence()
+        for files in request.adapters.values():
+            try_attach(base, files)
         self.settings = request.settings
         self._device = pick_device(engine.device)
         self._tokenizer = load_tokenizer(base.path)
-        first = load_model(base, self.settings.dtype, self._device)
+        self._labels = labels_of(base, request.adapters)
+        load_base = base_loader(base, self.settings, self._device, self._labels)
+        first = load_base()
         limit_threads(first, self._device)
         dtype = str(first.dtype).removeprefix("torch.")
         self.batches, folded = self._plan(engine, request, getattr(first.config, "max_position_embeddings", None))
-        self._stop_ids = stop_ids(first, self._tokenizer)
-        prompts = [prompt for batch in self.batches["base"] for prompt in batch]
-        first_of_suite = {prompt.suite: prompt.token_ids for prompt in reversed(prompts)}
+        self._stop_ids = stop_ids(first, self._tokenizer) if self._labels is None else (0,)
+        self._quick = QuickPath(first, device=self._device, batch_tokens=self._batch_tokens(engine))
+        subject = self._subject(first, base, request, folded=folded)
+        checks = check_prompts(subject) if self._labels is None else ()
         ready = [first]
-
-        def load() -> Any:
-            return ready.pop() if ready else load_model(base, self.settings.dtype, self._device)
-
         del first
-        self._contestants, shared = line_up(
-            load,
-            request.adapters,
-            probes=[*first_of_suite.values(), *(prompt.token_ids for prompt in prompts)],
+        opening = Opening(
+            base=base,
+            load=lambda: ready.pop() if ready else load_base(),
+            tokenizer=self._tokenizer,
+            prompts=[prompt for batch in self.batches["base"] for prompt in batch],
+            pad_id=self._stop_ids[0],
+            labels=self._labels,
             dtype=dtype,
+            device=self._device,
         )
+        opened = open_arms(request, opening)
+        self._shelf = opened.shelf
+        self._contestants = opened.contestants
         if request.prompted is not None:
             self._contestants["prompted"] = self._contestants["base"]
         self.arms: Mapping[ArmName, Arm] = {name: _arm(name, base, request) for name in request.arms}
-        self.checks: tuple[Check, ...] = ()
-        self.warnings = [*([] if shared else [SEPARATE_WARNING]), *([FOLDED_WARNING] if folded else [])]
+        switches = {name: arm.switched for name, arm in self._contestants.items()}
+        self.checks = [*checks, *check_arms(subject, switches)]
+        self._fast = self._trusted_arms()
+        self._said: dict[tuple[str, str], tuple[int, ...]] = {}
+        self.warnings = [*opened.warnings, *([FOLDED_WARNING] if folded else [])]
         self.environment = {
             "python": platform.python_version(),
             "torch": torch.__version__,
             **versions("transformers", "peft", "tokenizers"),
             "device": device_name(self._device),
             "dtype": dtype,
+            **({"quantization": self.settings.quantization} if self.settings.quantization != "none" else {}),
+            **({REASONING: BEGUN_BY_PROMPT} if begins_reasoning(subject) else {}),
         }
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        import torch
-
         self._contestants.clear()
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        self._shelf.clear()
 
     def answer(
         self, arm: ArmName, batch: Sequence[Prompt], *, repeat: int, drafts: Drafts = NO_DRAFTS
     ) -> tuple[Response, ...]:
+        finished = {
+            (one.suite, one.case): one
+            for answers in self.answer_many(arm, [batch], repeat=repeat, drafts=drafts)
+            for one in answers
+        }
+        return tuple(finished[prompt.suite, prompt.case] for prompt in batch)
+
+    def answer_many(
+        self, arm: ArmName, batches: Sequence[Sequence[Prompt]], *, repeat: int, drafts: Drafts = NO_DRAFTS
+    ) -> Iterator[tuple[Response, ...]]:
+        contestant = self._contestants[arm]
+        if arm in self._fast:
+            yield from self._answer_fast(arm, [prompt for batch in batches for prompt in batch], drafts)
+            return
+        for batch in batches:
+            if self._labels is not None:
+                with contestant.switched() as model:
+                    words = classify(model, batch, self._labels, batching=contestant.batching)
+                yield tuple(_label(arm, prompt, word, repeat) for prompt, word in zip(batch, words, strict=True))
+                continue
+            rows: dict[int, list[int]] = {}
+            for group in self._groups(contestant, batch):
+                ids = self._generate(contestant, [batch[row] for row in group], repeat)
+                rows |= dict(zip(group, ids, strict=True))
+            yield tuple(self._response(arm, prompt, rows[row], repeat) for row, prompt in enumerate(batch))
+
+    def _answer_fast(self, arm: ArmName, prompts: Sequence[Prompt], drafts: Drafts) -> Iterator[tuple[Response, ...]]:
+        stops = self._contestants[arm].stop_ids or self._stop_ids
+        guesses = {key: ids for key, one in drafts.items() if (ids := self._draft_ids(one))}
+        with self._contestants[arm].switched() as model:
+            for rows in self._quick.answers(arm, model, prompts, stop_ids=stops, drafts=guesses):
+                if arm == "base":
+                    self._said |= {(row.prompt.suite, row.prompt.case): tuple(row.answer) for row in rows}
+                yield tuple(
+                    replace(self._response(arm, row.prompt, row.answer, 0), probe=probe_of(row)) for row in rows
+                )
+
+    def _draft_ids(self, answer: Response) -> tuple[int, ...]:
+        """The tokens of an earlier answer; where only its text is known, those that the tokenizer makes of it."""
+        said = self._said.get((answer.suite, answer.case))
+        if said is not None or answer.finish == "error":
+            return said or ()
+        end = [self._stop_ids[0]] if answer.finish == "stop" else []
+        return (*self._tokenizer(answer.text, add_special_tokens=False)["input_ids"], *end)
+
+    def _trusted_arms(self) -> frozenset[ArmName]:
+        """The arms that may be answered the fast way, because there it gives what plain decoding gives."""
+        trusted: list[ArmName] = []
+        if self.settings.temperature or self._labels is not None:
+            return frozenset()
+        for arm, contestant in self._contestants.items():
+            prompts = [prompt for batch in self.batches[arm] for prompt in batch]
+            stops = contestant.stop_ids or self._stop_ids
+            problem: str | None = "its prompts cannot share a batch, or it can only be driven by the library"
+            if contestant.cache_is_plain and contestant.batching == "any" and prompts:
+                with contestant.switched() as model:
+                    problem = self._quick.problem(model, prompts, partial(self._plainly, contestant), stop_ids=stops)
+            if problem is None:
+                trusted.append(arm)
+            self.checks.append(
+                Check(
+                    id="P14",
+                    title=f"fast decoding of {arm} gives what plain decoding gives",
+                    outcome="ok" if problem is None else "warn",
+                    message="" if problem is None else f"{arm} is decoded plainly, which takes longer: {problem}",
+                )
+            )
+        return frozenset(trusted)
+
+    def _plainly(self, contestant: Contestant, prompt: Prompt) -> list[int]:
+        """One answer by the library alone, up to the token that ends it."""
+        stops = contestant.stop_ids or self._stop_ids
+        (ids,) = self._generate(contestant, [prompt], 0)
+        end = next((index + 1 for index, token in enumerate(ids) if token in stops), None)
+        return ids[:end]
+
+    def _batch_tokens(self, engine: TransformersEngine) -> int:
+        return engine.batch_tokens or _BATCH_TOKENS[self._device == "cpu"]
+
+    def _groups(self, contestant: Contestant, batch: Sequence[Prompt]) -> tuple[tuple[int, ...], ...]:
+        """Which prompts of a batch are computed together."""
+        # Arms draw with the same random numbers only if all of them group alike.
+        asked = self._contestants.values() if self.settings.temperature else [contestant]
+        return rows_together(batch, strictest([one.batching for one in asked]))
+
+    def _generate(self, contestant: Contestant, prompts: Sequence[Prompt], repeat: int) -> list[list[int]]:
         import torch
 
-        longest = max(len(prompt.token_ids) for prompt in batch)
-        # Left padding: the answer must follow its prompt directly. The mask is explicit because the pad token
-        # is often the end-of-turn token, which a guessed mask would hide inside the prompt as well.
-        ids = torch.full((len(batch), longest), self._stop_ids[0])
-        mask = torch.zeros_like(ids)
-        for row, prompt in enumerate(batch):
-            ids[row, longest - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
-            mask[row, longest - len(prompt.token_ids) :] = 1
-        how = self._generation_config(batch[0].max_new_tokens)
+        stops = contestant.stop_ids or self._stop_ids
+        ids, mask = pad_left([prompt.token_ids for prompt in prompts], stops[0])
+        how = self._generation_config(prompts[0].max_new_tokens, stops)
         if self.settings.temperature:
             # Every arm draws with the same random numbers, so that equal weights give equal answers.
-            torch.manual_seed(draw_seed(self.settings.seed, batch[0], repeat))
+            torch.manual_seed(draw_seed(self.settings.seed, prompts[0], repeat))
         try:
-            with self._contestants[arm].switched() as model, torch.inference_mode():
-                # transformers merges the model folder's generation_config.json into the one that is passed: a
-                # repetition penalty there would bend "greedy" answers. So the model's own is replaced.
-                model.generation_config = how
+            with contestant.switched() as model, torch.inference_mode():
+                set_generation(model, how)
                 output = model.generate(
                     input_ids=ids.to(self._device), attention_mask=mask.to(self._device), generation_config=how
                 )
         except torch.OutOfMemoryError:
             raise BrokenRun(
-                f"out of GPU memory on a batch of {len(batch)} prompts of up to {longest} tokens",
+                f"out of GPU memory on a batch of {len(prompts)} prompts of up to {ids.shape[1]} tokens",
                 fix="Lower `engine: {batch_tokens: ...}`; finished answers are kept, the same command continues.",
             ) from None
-        rows = zip(batch, output[:, longest:].tolist(), strict=True)
-        return tuple(self._response(arm, prompt, row, repeat) for prompt, row in rows)
+        answers: list[list[int]] = output[:, ids.shape[1] :].tolist()
+        return answers
 
     def _plan(
         self, engine: TransformersEngine, request: Request, max_positions: int | None
     ) -> tuple[dict[ArmName, tuple[tuple[Prompt, ...], ...]], bool]:
-        """Every arm's batches, and whether the system prompt had to be folded into the user's turn."""
-        batch_tokens = engine.batch_tokens or _BATCH_TOKENS[self._device == "cpu"]
+        """Every arm's batches, and whether system turns had to be folded into the user's."""
+        batch_tokens = self._batch_tokens(engine)
 
         def batches(questions: Sequence[Question]) -> tuple[tuple[Prompt, ...], ...]:
+            if self._labels is not None:  # a label takes no tokens
+                questions = [replace(one, max_new_tokens=0) for one in questions]
             prompts = render(
                 questions,
                 self._tokenizer,
@@ -148,13 +245,29 @@ class _TransformersSession:
             )
             return plan_batches(prompts, batch_tokens)
 
-        common, prompted, folded = batches(request.questions), None, False
+        asked, folded = request.questions, False
+        if self.settings.template == "chat":  # raw text is asked as it stands, or refused
+            asked, folded = fit_template(asked, self._tokenizer, self.settings)
+        common, prompted = batches(asked), None
         if request.prompted is not None:
-            questions, folded = fit_template(request.prompted, self._tokenizer, self.settings)
-            prompted = batches(questions)
+            with_prompt, prompt_folded = fit_template(request.prompted, self._tokenizer, self.settings)
+            prompted, folded = batches(with_prompt), folded or prompt_folded
         return {arm: prompted if prompted is not None and arm == "prompted" else common for arm in request.arms}, folded
 
-    def _generation_config(self, max_new_tokens: int) -> Any:
+    def _subject(self, model: Any, base: BaseFolder, request: Request, *, folded: bool) -> Subject:
+        return Subject(
+            tokenizer=self._tokenizer,
+            config=model.config,
+            embedding_rows=model.get_input_embeddings().num_embeddings,
+            dtype=str(model.dtype).removeprefix("torch."),
+            stop_ids=self._stop_ids,
+            base=base,
+            request=request,
+            batches=self.batches,
+            folded=folded,
+        )
+
+    def _generation_config(self, max_new_tokens: int, stops: Sequence[int]) -> Any:
         from transformers import GenerationConfig
 
         temperature = self.settings.temperature
@@ -162,19 +275,21 @@ class _TransformersSession:
         return GenerationConfig(
             **({"do_sample": False} | drawing),
             max_new_tokens=max_new_tokens,
-            eos_token_id=list(self._stop_ids),
-            pad_token_id=self._stop_ids[0],
+            eos_token_id=list(stops),
+            pad_token_id=stops[0],
         )
 
     def _response(self, arm: ArmName, prompt: Prompt, ids: list[int], repeat: int) -> Response:
-        end = next((index for index, token in enumerate(ids) if token in self._stop_ids), None)
+        contestant = self._contestants[arm]
+        stops, tokenizer = contestant.stop_ids or self._stop_ids, contestant.tokenizer or self._tokenizer
+        end = next((index for index, token in enumerate(ids) if token in stops), None)
         answer = ids if end is None else ids[:end]
         return Response(
             suite=prompt.suite,
             case=prompt.case,
             arm=arm,
             repeat=repeat,
-            text=self._tokenizer.decode(answer, skip_special_tokens=True, clean_up_tokenization_spaces=False),
+            text=tokenizer.decode(answer, skip_special_tokens=True, clean_up_tokenization_spaces=False),
             finish="length" if end is None else "stop",
             tokens=len(answer),
         )
@@ -186,9 +301,15 @@ def draw_seed(seed: int, first: Prompt, repeat: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
 
+def _label(arm: ArmName, prompt: Prompt, label: str, repeat: int) -> Response:
+    return Response(
+        suite=prompt.suite, case=prompt.case, arm=arm, repeat=repeat, text=label, finish="stop", tokens=None
+    )
+
+
 def _arm(name: ArmName, base: BaseFolder, request: Request) -> Arm:
-    files = request.adapters.get(name)
-    description, digest = base.description, base.digest
+    files, model = request.adapters.get(name), request.models.get(name, base)
+    description, digest = model.description, model.digest
     if files is not None:
         description, digest = files.description, files.digest
     elif name == "prompted":
@@ -196,8 +317,8 @@ def _arm(name: ArmName, base: BaseFolder, request: Request) -> Arm:
         digest = hashlib.sha256(f"{base.digest} {request.prompted_digest}".encode()).hexdigest()
     return Arm(
         name=name,
-        model=base.name,
-        revision=base.revision,
+        model=model.name,
+        revision=model.revision,
         adapter=files.name if files is not None else None,
         description=description,
         digest=digest,

@@ -24,8 +24,8 @@ from gate.engine import ray_pool
 from gate.engine.base_model import BaseFolder
 from gate.engine.ray_cluster import Share
 from gate.engine.ray_pool import WorkerPool
-from gate.engine.ray_worker import Opened
-from gate.engine.session import Prompt, Request, Settings, Work
+from gate.engine.ray_worker import Opened, Work
+from gate.engine.session import Prompt, Request, Settings
 from gate.engine.transformers_engine import TransformersEngine
 from gate.errors import AdapterRefused, BrokenRun, GateError
 
