@@ -38,6 +38,8 @@ class Ready:
     warnings: tuple[str, ...]
     checks: tuple[Check, ...]
     """What was looked at in the candidate's files, by id."""
+    noise_floor: float | None = None
+    """As measured when recorded answers were given; None: it is yet to be measured, or not known."""
 
 
 @contextmanager

@@ -101,6 +101,7 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             generation=_short_digest(config.generation.model_dump(mode="json")),
             schedule=stages,
             preflight=_in_order_of_id([*ready.checks, *session.checks]),
+            noise_floor=ready.noise_floor,
         )
         for check in preflight.notable(manifest.preflight):
             display.say(terminal(preflight.sentence(check)))

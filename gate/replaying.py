@@ -41,8 +41,11 @@ def ready_request(loaded: LoadedConfig, options: Options, plan: Plan, *, schedul
 def _ready_recording(
     loaded: LoadedConfig, engine: ReplayEngine, options: Options, *, plan: Plan, schedule: Schedule | None
 ) -> Ready:
-    if options.adapter is not None:
-        raise UsageError("--adapter: the engine `replay` loads no adapter", fix="Use another engine, or leave it out.")
+    for option, given in (("--adapter", options.adapter), ("--candidate-ref", options.candidate_ref)):
+        if given is not None:
+            raise UsageError(
+                f"{option}: the engine `replay` loads no adapter", fix="Use another engine, or leave it out."
+            )
     files = _files(loaded, engine)
     recorded = read_recorded(
         RunFolder(options.output),
@@ -67,7 +70,14 @@ def _ready_recording(
         ),
     )
     names = tuple(dict.fromkeys(map(str, files.values())))
-    return Ready(base=None, request=request, names=names, warnings=(), checks=())
+    return Ready(
+        base=None,
+        request=request,
+        names=names,
+        warnings=(),
+        checks=recorded.preflight,
+        noise_floor=recorded.noise_floor,
+    )
 
 
 def _files(loaded: LoadedConfig, engine: ReplayEngine) -> dict[ArmName, Path]:

@@ -1,7 +1,8 @@
 """The ray backend: the transformers backend in several processes of a Ray cluster, one for each GPU or share of CPUs.
 
-The workers make the plan, which depends on the prompts alone, so their answers are those of a single process. This
-process loads neither weights nor torch; it hands out batches and takes answers in.
+The workers make the plan, which depends on the prompts alone, so their answers are those of a single process, up to
+ties within rounding: there, rows of the next batch take the places of those that are finished. This process loads
+neither weights nor torch; it hands out batches and takes answers in.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

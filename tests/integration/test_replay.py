@@ -142,6 +142,7 @@ def test_run__replay_of_changed_questions_is_refused(gate: Gate, folder: Path, t
         ("{base: recorded/all.jsonl, tuned: recorded/all.jsonl}", [], "engine.responses.tuned"),
         ("''", [], "engine.responses"),
         ("recorded/all.jsonl", ["--adapter", "x"], "--adapter: the engine `replay` loads no adapter"),
+        ("recorded/all.jsonl", ["--candidate-ref", "HEAD"], "--candidate-ref: the engine `replay` loads no adapter"),
     ],
 )  # fmt: skip
 def test_run__replay_that_cannot_be_is_refused(
