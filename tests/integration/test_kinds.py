@@ -1,5 +1,6 @@
 """Every kind of candidate that must load at first try answers as a plain run of PEFT, one prompt at a time, does."""
 
+import gc
 import json
 import shutil
 import warnings
@@ -108,10 +109,14 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Bases:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterable[None]:
+def cheap() -> Iterable[None]:
+    """Compute with one thread, and let no collection of garbage look at what was there before."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()
     yield
+    gc.unfreeze()
     torch.set_num_threads(threads)
 
 
