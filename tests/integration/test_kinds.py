@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import QUICKSTART, Ran
 from kinds import KINDS, BaseName, Kind, adapter_files, disturb, load_base, load_router, make_adapter, make_base
-from peft import PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, GenerationConfig
 
@@ -469,3 +469,18 @@ def test_open__every_arm_is_quantised_alike(kind_of: Named, bases: Bases, tmp_pa
     model = AutoModelForCausalLM.from_pretrained(base, quantization_config=four_bits, device_map={"": "cpu"}).eval()
     assert found["base"] == plain(model, base)
     assert found["candidate"] == plain(PeftModel.from_pretrained(model, str(adapter)).eval(), base)
+
+
+def test_open__a_checkpoint_and_a_named_adapter_answer_as_a_plain_run(bases: Bases, tmp_path: Path) -> None:
+    base, expected = bases("quickstart")
+    torch.manual_seed(5)
+    model = get_peft_model(
+        load_base(base), LoraConfig(r=4, task_type="CAUSAL_LM", target_modules=["q_proj"]), adapter_name="candidate"
+    )
+    disturb(model, 0.3)
+    checkpoint = tmp_path / "checkpoint-40"
+    model.save_pretrained(checkpoint)
+    (checkpoint / "candidate" / "optimizer.pt").write_bytes(b"a pickle that nobody opens")
+    found, _ = answered(base, request({"candidate": adapter_files(checkpoint / "candidate")}))
+    assert found["base"] == expected
+    assert found["candidate"] == plain_adapter(base, checkpoint / "candidate") != expected
