@@ -11,6 +11,7 @@ from typing import Literal
 
 from gate import wording
 from gate.domain import ArmName, Case, Pair, Response, Score, Suite
+from gate.engine.chat_template import BEGUN_BY_PROMPT, REASONING
 from gate.errors import RecordsError
 from gate.plan import PlannedSuite
 from gate.scorers import AnyScorer, Classification, Recorded
@@ -20,6 +21,7 @@ from gate.scorers.text import strip_thinking
 _NAMED_AT_MOST = 3
 
 StripThinking = Literal["auto"] | bool
+"""`auto`: where an answer shows that it begins with reasoning. True: every answer does, whether it shows or not."""
 
 Key = tuple[str, str, ArmName, int]
 """Suite, case, arm, repeat."""
@@ -47,7 +49,17 @@ class Scored:
 
     def text(self, response: Response) -> str:
         """The answer proper, as scorers see it."""
-        return response.text if self.strip is False else strip_thinking(response.text)
+        return response.text if self.strip is False else strip_thinking(response.text, begun=self.strip is True)
+
+
+def strip_rule(wanted: StripThinking, environment: Mapping[str, str]) -> StripThinking:
+    """What is removed before scoring: a prompt that begins the reasoning leaves no tag in answers to know it by.
+
+    Args:
+        wanted: As configured.
+        environment: What is known of how the answers were made.
+    """
+    return True if wanted == "auto" and environment.get(REASONING) == BEGUN_BY_PROMPT else wanted
 
 
 def score_all(

@@ -9,11 +9,14 @@ from tempfile import TemporaryDirectory
 from textwrap import wrap
 
 from gate import wording
-from gate.adapters.commit import adapter_at
+from gate.adapters.commit import adapter_at, model_at
+from gate.adapters.folder import read_adapter
+from gate.adapters.full_model import check_model
 from gate.config.load import LoadedConfig
 from gate.domain import Round
 from gate.errors import UsageError
 from gate.forecast import DEFAULT_CHURN, Forecast, family_sizes, forecasts, measured_in
+from gate.origins import Wanted, wanted_candidate, wanted_incumbent
 from gate.plan import Note, Options, Plan, make_plan
 from gate.prompted import ready_prompt
 from gate.rules.amount import parse_share
@@ -230,23 +233,42 @@ def _other_arms(loaded: LoadedConfig, plan: Plan) -> list[Note]:
     prompt, incumbent = ready_prompt(loaded, seed=plan.seed), loaded.config.incumbent
     if prompt is not None and prompt.note is not None:
         notes.append(Note(level="warning", text=prompt.note))
-    if incumbent is not None and incumbent.ref is not None:
-        with TemporaryDirectory(prefix="gate-") as temporary:
-            adapter_at(loaded.folder, incumbent.adapter, incumbent.ref, into=Path(temporary))
-    elif incumbent is not None and not loaded.resolve(incumbent.adapter).is_dir():
-        notes.append(Note(level="note", text=f"incumbent.adapter: {incumbent.adapter} is not here (yet)."))
+    if incumbent is not None:
+        notes += _tune(wanted_incumbent(loaded, incumbent), loaded)
     return notes
 
 
+def _tune(wanted: Wanted, loaded: LoadedConfig) -> list[Note]:
+    """Inspect a fine-tune that is here, as far as that takes no time and no network."""
+    shown = wanted.folder / wanted.written
+    if wanted.ref is not None:
+        with TemporaryDirectory(prefix="gate-") as temporary:
+            take = model_at if wanted.adapter is None else adapter_at
+            take(wanted.folder, wanted.written, wanted.ref, into=Path(temporary))
+        return []
+    if wanted.revision is not None:
+        return [Note(level="note", text=f"{wanted.place}: {wanted.written} would come from the hub.")]
+    if not shown.is_dir():
+        return [Note(level="note", text=f"{wanted.place}: {wanted.written} is not here (yet).")]
+    if wanted.adapter is None:
+        check_model(shown, scan=False)
+        return []
+    adapter = read_adapter(shown, base=loaded.config.base.model, allow=frozenset(loaded.config.allow))
+    odd = [check for check in adapter.checks if check.outcome == "warn"]
+    return [Note(level="warning", text=f"{wanted.key}: {check.message} ({check.id})") for check in odd]
+
+
 def _places(loaded: LoadedConfig) -> list[Note]:
-    """Notes on model and adapter, which a check does not need."""
-    config, notes = loaded.config, []
-    if not loaded.resolve(config.candidate.adapter).is_dir():
-        notes.append(Note(level="note", text=f"candidate.adapter: {config.candidate.adapter} is not here (yet)."))
+    """Notes on model, adapter and training data, which a check does not need."""
+    config = loaded.config
+    notes = _tune(wanted_candidate(loaded, adapter=None, ref=None), loaded)
     if not loaded.resolve(config.base.model).is_dir():
         notes.append(
             Note(
                 level="note", text=f"base.model: {config.base.model} is not a folder here; it would come from the hub."
             )
         )
+    data = config.training.data
+    if data is not None and not loaded.resolve(data).is_file():
+        notes.append(Note(level="note", text=f"training.data: {data} is not here (yet)."))
     return notes

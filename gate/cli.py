@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
@@ -55,6 +56,7 @@ def run_command(
     fail_on: Literal["regression", "inconclusive", "never"] | None,
     seed: int | None,
     adapter: Path | None,
+    candidate_ref: str | None,
     limit: int | None,
     no_cache: bool,
 ) -> int:
@@ -66,15 +68,8 @@ def run_command(
     from gate.plan import Options
     from gate.progress import ProgressDisplay
 
-    options = Options(
-        output=output,
-        suites=suites,
-        fail_on=fail_on,
-        seed=seed,
-        adapter=adapter,
-        limit=limit,
-        cache=_cache(no_cache),
-    )
+    wanted = Options(output=output, suites=suites, fail_on=fail_on, seed=seed, limit=limit, cache=_cache(no_cache))
+    options = replace(wanted, adapter=adapter, candidate_ref=candidate_ref)
     loaded = _load(config)
     with ProgressDisplay(quiet=quiet) as display:
         result = pipeline.run(loaded, options, display, now=datetime.now(UTC))
@@ -91,6 +86,7 @@ def answer_command(
     suites: tuple[str, ...],
     quiet: bool,
     adapter: Path | None,
+    candidate_ref: str | None,
     limit: int | None,
     no_cache: bool,
 ) -> int:
@@ -99,7 +95,8 @@ def answer_command(
     from gate.plan import Options
     from gate.progress import ProgressDisplay
 
-    options = Options(output=output, suites=suites, adapter=adapter, limit=limit, cache=_cache(no_cache))
+    wanted = Options(output=output, suites=suites, limit=limit, cache=_cache(no_cache))
+    options = replace(wanted, adapter=adapter, candidate_ref=candidate_ref)
     loaded = _load(config)
     with ProgressDisplay(quiet=quiet) as display:
         pipeline.answer(loaded, options, display)

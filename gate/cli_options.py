@@ -44,6 +44,8 @@ def answering_options(command: Command) -> Command:
     for option in reversed((
         click.option("--adapter", type=click.Path(path_type=Path),
                      help="Judge this adapter instead of candidate.adapter; relative to the current directory."),
+        click.option("--candidate-ref", metavar="SHA",
+                     help="Read candidate and base from this commit, without a checkout; tags and branches will do."),
         click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N cases of each suite."),
         click.option("--no-cache", is_flag=True, help="Answer everything anew, and keep no answer for another run."),
     )):  # fmt: skip

@@ -121,6 +121,10 @@ class Arm:
     """SHA-256 over the weights and configuration that make this arm, hexadecimal; None when only answers are known."""
 
 
+CHECK_IDS = tuple(f"P{number:02}" for number in range(1, 37))
+"""Every preflight check that a configuration may name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One preflight check: whether the arms can be believed to be what they are called."""
@@ -429,6 +433,8 @@ class Round:
     evidence: tuple[Evidence, ...]
     warnings: tuple[str, ...]
     """What a reader must know to trust the numbers, one sentence each."""
+    preflight: tuple[Check, ...] = ()
+    """The checks that were made before anything was asked, in the order of their ids; empty where no model was run."""
     environment: Mapping[str, str]
     timings: Mapping[str, float]
     """Stage -> seconds."""

@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import Protocol
 
 from gate import __version__, wording
-from gate.arms import ready_arms, refuse_unanswerable
-from gate.assemble import Scored
+from gate.arms import refuse_unanswerable
+from gate.assemble import Scored, StripThinking, strip_rule
 from gate.config.load import LoadedConfig
 from gate.data.digest import asked_digest
 from gate.deciding import decide_run, is_futile_run
-from gate.domain import Arm, ArmName, Response, Round
-from gate.engine.answering import Progress, answer_all, signature, whole_batches
-from gate.engine.base_model import find_base
-from gate.errors import RecordsError
+from gate.domain import Arm, ArmName, Check, Response, Round
+from gate.engine.answering import Progress, answer_all, signature, usable
 from gate.plan import ARM_ORDER, Options, Plan, make_plan
-from gate.recorded import ReadAs, read_recorded
-from gate.report import dump, markdown
+from gate.recorded import ReadAs, read_recorded, refuse_changed
+from gate.replaying import ready_request
+from gate.report import dump, markdown, preflight
+from gate.report.escape import terminal
 from gate.reuse import reference_cache, reuse
-from gate.round_parts import choose_evidence, length_shifts, summarise
+from gate.round_parts import choose_evidence, endless_warning, length_shifts, summarise
 from gate.rules.verdict import conclude
 from gate.run_folder import REPORT, ROUND, Manifest, RunFolder
 from gate.stages import Schedule, is_decided, schedule, stopped_note
@@ -78,24 +78,29 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             plan = make_plan(loaded, options)
             folder.create()
             folder.drop_finished()
-            base = find_base(config.base.model, config.base.revision, loaded.folder)
             stages = schedule(plan) if config.statistics.sequential else None
-            ready = stack.enter_context(ready_arms(loaded, options, plan, schedule=stages))
-        display.say(f"loading {wording.listing([base.name, *(one.name for one in ready.request.adapters.values())])}")
+            ready = stack.enter_context(ready_request(loaded, options, plan, schedule=stages))
+            base = ready.base
+        display.say(f"loading {wording.listing(list(ready.names))}")
         with watch.stage("load"):
             session = stack.enter_context(config.engine.open(base, ready.request))
         manifest = Manifest(
             signature=signature(session),
             arms=session.arms,
             environment=session.environment,
-            warnings=(*ready.warnings, *session.warnings),
+            warnings=(*ready.warnings, *session.warnings, *preflight.allowed_warnings(session.checks)),
             timings=watch.seconds,
             limit=options.limit,
             asked={one.suite.name: asked_digest(one.suite.cases) for one in plan.suites},
             generation=_short_digest(config.generation.model_dump(mode="json")),
             schedule=stages,
+            preflight=_in_order_of_id([*ready.checks, *session.checks]),
         )
-        answers = list(whole_batches(session, folder.earlier_answers(manifest.signature)))
+        for check in preflight.notable(manifest.preflight):
+            display.say(terminal(preflight.sentence(check)))
+        # What failed in a run that broke off is asked again.
+        earlier = [one for one in folder.earlier_answers(manifest.signature) if one.finish != "error"]
+        answers = list(usable(session, earlier))
         today = int(time.time() // _DAY_SECONDS)
         cache = stack.enter_context(
             reference_cache(options.cache, session, base, folder=loaded.folder, today=today, report=display.say)
@@ -115,9 +120,9 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
                 if cache is not None:
                     cache.remember(one for one in responses if one.arm != "candidate")
 
-            done = frozenset((one.suite, one.case, one.arm, one.repeat) for one in answers)
-            looking = _Looking(loaded, plan, answers, stages)
-            answer_all(session, done=done, record=record, progress=display, decided=looking)
+            strip = strip_rule(config.generation.strip_thinking, session.environment)
+            looking = _Looking(plan, answers, stages, strip=strip, futility=config.statistics.futility)
+            answer_all(session, done=tuple(answers), record=record, progress=display, decided=looking)
     asked = plan if looking.so_far is None else looking.so_far.asked_part(plan)
     folder.write_responses(_in_order(asked, answers), {})
     folder.write_manifest(replace(manifest, timings=watch.seconds, schedule=looking.so_far))
@@ -126,8 +131,11 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
 class _Looking:
     """Looks at the rules after each stage of a run, and knows how far it came."""
 
-    def __init__(self, loaded: LoadedConfig, plan: Plan, answers: Sequence[Response], stages: Schedule | None) -> None:
-        self._loaded, self._plan, self._answers = loaded, plan, answers
+    def __init__(
+        self, plan: Plan, answers: Sequence[Response], stages: Schedule | None, *, strip: StripThinking, futility: bool
+    ) -> None:
+        self._plan, self._answers, self._strip = plan, answers, strip
+        self._lenient = futility and plan.fail_on != "inconclusive"
         self.so_far = stages
         """None: everything is asked at once."""
 
@@ -138,16 +146,8 @@ class _Looking:
         self.so_far = replace(self.so_far, asked=stage + 1)
         if self.so_far.finished:
             return False
-        config = self._loaded.config
-        look = decide_run(
-            self._plan,
-            self._answers,
-            strip=config.generation.strip_thinking,
-            schedule=self.so_far,
-            briefly=True,
-        )
-        lenient = config.statistics.futility and self._plan.fail_on != "inconclusive"
-        return is_decided(look.findings) or (lenient and is_futile_run(self._plan, look))
+        look = decide_run(self._plan, self._answers, strip=self._strip, schedule=self.so_far, briefly=True)
+        return is_decided(look.findings) or (self._lenient and is_futile_run(self._plan, look))
 
 
 def compare(
@@ -181,12 +181,13 @@ def compare(
         )
         options = replace(options, limit=options.limit or recorded.limit)
         whole = plan = make_plan(loaded, options, arms=arms, recorded=recorded.cases)
-        _refuse_changed(plan, recorded.asked)
+        refuse_changed(plan, recorded.asked)
         stages = recorded.schedule
         if stages is None and config.statistics.sequential:
             # Nothing says that nobody looked, so the looks are paid for.
             stages = schedule(plan).complete
-        decided = decide_run(plan, recorded.responses, strip=config.generation.strip_thinking, schedule=stages)
+        strip = strip_rule(config.generation.strip_thinking, recorded.environment)
+        decided = decide_run(plan, recorded.responses, strip=strip, schedule=stages)
         plan, scored, findings = decided.plan, decided.scored, decided.findings
         roles = {one.suite.name: one.suite.role for one in plan.suites}
         verdict = conclude(findings, decided.comparisons, roles=roles, fail_on=plan.fail_on)
@@ -204,11 +205,13 @@ def compare(
         findings=findings,
         verdict=verdict,
         evidence=choose_evidence(plan.suites, scored, against_base),
+        preflight=recorded.preflight,
         warnings=(
             *recorded.warnings,
             *_partial_warnings(options),
             *_stopped(recorded.schedule, whole, plan),
             *plan.warnings,
+            *filter(None, [endless_warning(scored)]),
         ),
         environment=recorded.environment,
         timings={**recorded.timings, **watch.seconds},
@@ -217,20 +220,14 @@ def compare(
     return result
 
 
-def _refuse_changed(plan: Plan, asked: Mapping[str, str]) -> None:
-    for one in plan.suites:
-        name = one.suite.name
-        if name in asked and asked_digest(one.suite.cases) != asked[name]:
-            raise RecordsError(
-                f"{name}: its cases ask something else than when they were answered",
-                fix="Answer the suite again (references and tags may be changed afterwards, questions may not).",
-            )
-
-
 def _stopped(stages: Schedule | None, whole: Plan, asked: Plan) -> tuple[str, ...]:
     if stages is None or stages.finished:
         return ()
     return (stopped_note(*(sum(len(one.suite.cases) for one in plan.suites) for plan in (asked, whole))),)
+
+
+def _in_order_of_id(checks: Sequence[Check]) -> tuple[Check, ...]:
+    return tuple(sorted(checks, key=lambda check: check.id))
 
 
 def _in_order(plan: Plan, answers: list[Response]) -> list[Response]:

@@ -39,6 +39,8 @@ class Options:
     seed: int | None = None
     adapter: Path | None = None
     """Replaces `candidate.adapter`; relative to the current directory."""
+    candidate_ref: str | None = None
+    """The commit, tag or branch that candidate and base are read from; None: they are read as they lie there."""
     limit: int | None = None
     """Only the first cases of each suite."""
     cache: Path | None = None

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 from gate import wording
+from gate.data.digest import asked_digest
 from gate.data.responses import read_responses
-from gate.domain import Arm, ArmName, Case, Response
+from gate.domain import Arm, ArmName, Case, Check, Response
 from gate.errors import RecordsError, UsageError
 from gate.importers import Foreign, Format, ImportedSuite, detect, differences, import_answers
-from gate.plan import ARM_ORDER
+from gate.plan import ARM_ORDER, Plan
 from gate.run_folder import RESPONSES, Manifest, RunFolder
 from gate.stages import Schedule
 
@@ -41,6 +42,8 @@ class Recorded:
     limit: int | None
     schedule: Schedule | None
     """How far a run came that may stop early; None: all was asked at once."""
+    preflight: tuple[Check, ...]
+    """The checks that were made before anything was asked, each once; two runs may have seen different things."""
 
 
 def read_recorded(
@@ -87,7 +90,27 @@ def read_recorded(
         timings=known.timings if known else {},
         limit=known.limit if known else None,
         schedule=known.schedule if known else None,
+        preflight=tuple(dict.fromkeys(check for one in manifests for check in one.preflight)),
     )
+
+
+def refuse_changed(plan: Plan, asked: Mapping[str, str]) -> None:
+    """Refuse answers to other questions than the plan's.
+
+    Args:
+        plan: What is asked now.
+        asked: Suite -> digest of what was asked when it was answered; suites that are not in it are believed.
+
+    Raises:
+        RecordsError: If a suite asks something else.
+    """
+    for one in plan.suites:
+        name = one.suite.name
+        if name in asked and asked_digest(one.suite.cases) != asked[name]:
+            raise RecordsError(
+                f"{name}: its cases ask something else than when they were answered",
+                fix="Answer the suite again (references and tags may be changed afterwards, questions may not).",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

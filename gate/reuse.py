@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gate.domain import ArmName, Response
 from gate.engine.answer_cache import CachedAnswers, disagreements, is_pinned, is_stale
-from gate.engine.answering import whole_batches
+from gate.engine.answering import usable
 from gate.engine.base_model import BaseFolder
 from gate.engine.session import Session
 from gate.transport.answer_store import AnswerStore
@@ -21,19 +21,25 @@ MOST_BYTES = 2 * 1024**3
 
 @contextmanager
 def reference_cache(
-    path: Path | None, session: Session, base: BaseFolder, *, folder: Path, today: int, report: Callable[[str], None]
+    path: Path | None,
+    session: Session,
+    base: BaseFolder | None,
+    *,
+    folder: Path,
+    today: int,
+    report: Callable[[str], None],
 ) -> Iterator[CachedAnswers | None]:
     """Open the cache; None where there is none to be had.
 
     Args:
         path: Its file; None: no cache is wanted.
         session: The loaded arms.
-        base: The base model.
+        base: The base model; None where its weights are not on this machine, so that nobody knows what they are.
         folder: The folder of the configuration.
         today: Days since 1970, by which answers that nobody uses are dropped one day.
         report: Told why there is no cache.
     """
-    store = None if path is None else AnswerStore.open(path, report=report)
+    store = None if path is None or base is None else AnswerStore.open(path, report=report)
     if store is None:
         yield None
         return
@@ -54,7 +60,7 @@ def reuse(
         seed: Seed of the choice of what is asked again.
 
     Returns:
-        Answers to add, in whole batches, and what a reader must know of answers that were thrown away.
+        Answers to add, and what a reader must know of answers that were thrown away.
     """
     there = {(one.suite, one.case, one.arm) for one in have}
     added: list[Response] = []
@@ -75,7 +81,7 @@ def reuse(
             )
         else:
             added += known
-    whole = whole_batches(session, [*have, *added])
+    whole = usable(session, [*have, *added])
     return [one for one in whole if (one.suite, one.case, one.arm) not in there], warnings
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from gate import wording
 from gate.assemble import Key, Scored, length_unit, property_pairs
 from gate.domain import ArmAnswer, ArmName, Case, Distribution, Evidence, Pair, Suite, SuiteSummary
 from gate.plan import PlannedSuite
@@ -15,6 +16,10 @@ from gate.stats.marginals import swap_ks
 
 EVIDENCE_CASES = 10
 """Cases shown to people in a round."""
+_ENDLESS_GAP = 0.2
+"""How much larger the candidate's share of cut answers must be than the base's to be a warning."""
+_FEWEST_ENDS = 10
+"""With fewer answers of an arm such a share says nothing."""
 
 
 def summarise(planned: PlannedSuite, scored: Scored) -> SuiteSummary:
@@ -70,6 +75,23 @@ def _length_shift(suite: Suite, scored: Scored, against: ArmName, *, alpha: floa
         high=change.high,
         level=1 - 2 * alpha,
         p_shape=swap_ks(np.array(ours), np.array(theirs), seed=seed)[1] if change.n > 1 else None,
+    )
+
+
+def endless_warning(scored: Scored) -> str | None:
+    """Say so when the candidate runs into the token limit far more often than the base does (P23)."""
+    shares: dict[str, float] = {}
+    for arm in ("base", "candidate"):
+        ends = [one.finish for one in scored.answers.values() if one.arm == arm and one.finish != "error"]
+        if len(ends) < _FEWEST_ENDS:
+            return None
+        shares[arm] = ends.count("length") / len(ends)
+    if shares["candidate"] - shares["base"] < _ENDLESS_GAP:
+        return None
+    return (
+        f"The token limit cut {wording.percent(shares['candidate'])} of the candidate's answers and "
+        f"{wording.percent(shares['base'])} of the base's: it may not have learned to end an answer, as when the "
+        "end-of-turn token is the padding token and was masked in training (P23)."
     )
 
 

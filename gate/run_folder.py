@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from gate.data.responses import read_responses, response_row
 from gate.data.whole_file import write_whole
-from gate.domain import Arm, ArmName, Response, Score
+from gate.domain import Arm, ArmName, Check, Response, Score
 from gate.errors import BrokenRun, RecordsError, UsageError
 from gate.stages import Schedule
 
@@ -41,6 +41,8 @@ class Manifest:
     """SHA-256 over how answers are made: limits, temperature, template."""
     schedule: Schedule | None = None
     """The stages of a run that may stop early, and how many were answered; None: all was asked at once."""
+    preflight: tuple[Check, ...] = ()
+    """The checks that were made before anything was asked."""
 
 
 _MANIFEST = TypeAdapter(Manifest)

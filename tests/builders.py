@@ -10,6 +10,7 @@ from gate.domain import (
     Arm,
     ArmAnswer,
     Case,
+    Check,
     Comparison,
     Distribution,
     Evidence,
@@ -173,6 +174,11 @@ def an_answer(**fields: Any) -> ArmAnswer:
     return replace(answer, **fields)
 
 
+def a_check(**fields: Any) -> Check:
+    """A preflight check that was in order and had nothing to say."""
+    return replace(Check(id="P22", title="end of turn", outcome="ok", message=""), **fields)
+
+
 def an_evidence(**fields: Any) -> Evidence:
     """A case of the suite `facts` that broke."""
     evidence = Evidence(
@@ -241,6 +247,18 @@ def a_failing_round() -> Round:
         ),
         evidence=_failing_evidence(),
         warnings=("The validation loss was already rising at step 300 of 900: later steps may have over-fitted.",),
+        preflight=(
+            a_check(id="P10", title="number format", message="bfloat16, as stored."),
+            a_check(
+                id="P18",
+                title="chat template",
+                outcome="warn",
+                message="candidate: its folder has another chat template than the base (line 3); every arm is asked "
+                "with the base's.",
+            ),
+            a_check(outcome="allowed", message="The template ends an answer with `<|end|>`, which does not stop one."),
+            a_check(id="P28", title="training rows", outcome="skipped", message="No `training.data` is configured."),
+        ),
         signature="v1|seed:0|base:3f2c3f2c|suites:ab12ab12",
     )
 
@@ -372,5 +390,9 @@ def a_hostile_round(text: str) -> Round:
             ),
         ),
         warnings=(text,) * 7,
+        preflight=tuple(
+            a_check(id=text, title=text, message=text, outcome=outcome)
+            for outcome in ("ok", "warn", "fail", "allowed", "skipped")
+        ),
         environment={text: text},
     )

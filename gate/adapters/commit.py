@@ -1,55 +1,57 @@
-"""An adapter as a commit holds it, brought to a folder without checking the commit out.
+"""An adapter or a model as a commit holds it, brought to a folder without checking the commit out.
 
 What is in production is often the same path at an older tag; what a pull request proposes is a commit that nobody has
-read yet. So only plain files leave the commit, sizes are known before anything is written, and git-LFS objects come
-from the local store and are verified. Must not know what makes an adapter sound; `gate.adapters.folder` does.
+read yet. So only plain files leave the commit, sizes are known before anything is fetched or written, and git-LFS
+objects are verified. Must not know what makes an adapter sound; `gate.adapters.folder` does.
 """
 
 import difflib
-import hashlib
-import os
-import re
-import shlex
-import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from gate import wording
-from gate.adapters.folder import CONFIG_FILE, WEIGHTS_FILE
+from gate.adapters.checklist import refusal
+from gate.adapters.committed_file import Stored, fetch_absent, is_here, stored, write
+from gate.adapters.locate import WEIGHTS_FILE, locate
+from gate.adapters.peft_config import CONFIG_FILE
 from gate.errors import AdapterRefused, BrokenRun
-from gate.transport.git import (
-    Entry,
-    all_files,
-    copy_file,
-    entry_at,
-    lfs_folder,
-    list_folder,
-    read_file,
-    repository_path,
-    resolve_commit,
-)
+from gate.transport.git import Entry, all_files, entry_at, list_folder, repository_path, resolve_commit
+from gate.transport.git_lfs import lfs_folder
 
 LARGEST_ADAPTER_GIB = 4
+LARGEST_MODEL_GIB = 512
 MOST_FILES = 200
+MOST_MODEL_FILES = 1_000
 LARGEST_OTHER_MIB = 64
 """Other files than configuration and weights are brought along up to this size."""
+MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
+"""What a model is made of: weights, configuration and tokenizer. Pickled weights and code stay in the commit."""
 
 _GIB = 1024**3
 _MIB = 1024**2
-_CHUNK_BYTES = 1024**2
 _NEEDED = (CONFIG_FILE, WEIGHTS_FILE)
+_MODEL_CONFIG = "config.json"
 _SUGGESTIONS = 3
 _COMPARED_AT_MOST = 1000
 
-_POINTER_MARK = b"version https://git-lfs.github.com/spec/v1"
-_LARGEST_POINTER_BYTES = 1024
-_POINTER = re.compile(re.escape(_POINTER_MARK) + rb"\noid sha256:([0-9a-f]{64})\nsize (0|[1-9][0-9]{0,14})\n")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """Files that were taken out of a commit."""
+
+    path: Path
+    """Where they are now."""
+    commit: str
+    """The full id that the ref stood for."""
+    note: str | None
+    """Which of several folders was taken; None: there was no choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """Where the adapter is, and how messages call it."""
+    """Where the files are, and how messages call it."""
 
     folder: Path
     ref: str
@@ -60,26 +62,17 @@ class _Place:
     def __str__(self) -> str:
         return f"{self.path or '.'} at {self.ref}"
 
-    def file(self, name: str) -> str:
-        return f"{self.path}/{name}" if self.path else name
+    def below(self, name: str) -> str:
+        """The path of what is in it, from the top of the repository."""
+        return "/".join(part for part in (self.path, name) if part)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stored:
-    """A file that is to be written: what git holds, and the git-LFS object that this stands for."""
-
-    entry: Entry
-    size: int
-    """In bytes, of what is written."""
-    sha256: str | None
-    """Of the git-LFS object, hexadecimal; None for a file that git holds itself."""
-
-
-def adapter_at(folder: Path, written: str, ref: str, *, into: Path) -> Path:
+def adapter_at(folder: Path, written: str, ref: str, *, into: Path) -> Taken:
     """Write an adapter's files, as they were committed, into a folder.
 
-    Files in sub-folders, such as checkpoints, and files over 64 MiB that are neither configuration nor weights are left
-    where they are; so are other files whose git-LFS object is not here.
+    Files in sub-folders and files over 64 MiB that are neither configuration nor weights are left where they are; so
+    are other files whose git-LFS object is not here. If the folder itself holds no adapter, a sub-folder or the latest
+    checkpoint that does is taken instead.
 
     Args:
         folder: The folder that `written` starts from, inside the repository.
@@ -87,31 +80,66 @@ def adapter_at(folder: Path, written: str, ref: str, *, into: Path) -> Path:
         ref: A tag, branch or commit.
         into: An empty folder that belongs to the caller; the files in it become readable only.
 
-    Returns:
-        `into`.
-
     Raises:
         UsageError: There is no git or no repository, or the ref is unknown.
         AdapterRefused: The commit holds no adapter there, or one with links, submodules, too many or too large files,
-            or git-LFS objects that are absent or not what their pointers say.
-        BrokenRun: Git could not read a file, or it could not be written.
+            or git-LFS objects that cannot be had or are not what their pointers say.
+        BrokenRun: Git could not read a file, an object could not be fetched, or a file could not be written.
     """
-    commit = resolve_commit(folder, ref)
-    place = _Place(folder=folder, ref=ref, commit=commit, path=_path(folder, written))
-    entries = _plain_files(place)
+    place = _place(folder, written, ref)
+    _listed(place)
+    within, note = locate(str(place), _names(place, "file"), _names(place, "folder"))
+    place = _Place(folder=folder, ref=ref, commit=place.commit, path=place.below(within))
+    entries = _plain_files(
+        place, _NEEDED, "Commit what PEFT's save_pretrained(folder, safe_serialization=True) writes."
+    )
+    if len(entries) > MOST_FILES:
+        raise refusal("P32", f"{place}: {len(entries):,} files, an adapter may have {MOST_FILES}")
     store = lfs_folder(folder)
-    chosen = tuple(_chosen(place, entries, store))
-    total = sum(file.size for file in chosen)
-    if total > LARGEST_ADAPTER_GIB * _GIB:
-        raise AdapterRefused(
-            f"{place}: the files have {total / _GIB:,.1f} GiB, an adapter may have {LARGEST_ADAPTER_GIB} GiB"
-        )
-    try:
-        for file in chosen:
-            _write(place, file, store, into / file.entry.name)
-    except OSError as problem:
-        raise BrokenRun(f"{into}: {place} cannot be written there: {problem.strerror or problem}.") from None
-    return into
+    chosen = tuple(_of_adapter(place, entries, store))
+    _check_size(place, chosen, "an adapter", LARGEST_ADAPTER_GIB)
+    return _take(place, chosen, into, note)
+
+
+def model_at(folder: Path, written: str, ref: str, *, into: Path) -> Taken:
+    """Write a whole model's files, as they were committed, into a folder.
+
+    Configuration, tokenizer and safetensors weights are taken; sub-folders, pickled weights and code stay behind.
+
+    Args:
+        folder: The folder that `written` starts from, inside the repository.
+        written: The model's folder, as configured.
+        ref: A tag, branch or commit.
+        into: An empty folder that belongs to the caller; the files in it become readable only.
+
+    Raises:
+        UsageError: As `adapter_at`.
+        AdapterRefused: As `adapter_at`.
+        BrokenRun: As `adapter_at`.
+    """
+    place = _place(folder, written, ref)
+    listed = _plain_files(place, (_MODEL_CONFIG,), "Name the folder of a saved model.")
+    entries = [entry for entry in listed if any(fnmatchcase(entry.name, pattern) for pattern in MODEL_FILES)]
+    if len(entries) > MOST_MODEL_FILES:
+        raise refusal("P32", f"{place}: {len(entries):,} files, a model may have {MOST_MODEL_FILES:,}")
+    chosen = tuple(stored(str(place), folder, entry) for entry in entries)
+    _check_size(place, chosen, "a model", LARGEST_MODEL_GIB)
+    return _take(place, chosen, into, None)
+
+
+def is_folder_at(folder: Path, written: str, ref: str) -> bool:
+    """Whether a commit holds a folder of that name, not followed if it is a link.
+
+    Raises:
+        UsageError: As `adapter_at`.
+        AdapterRefused: The path is absolute or leads out of the repository.
+    """
+    place = _place(folder, written, ref)
+    return list_folder(folder, place.commit, place.path) is not None
+
+
+def _place(folder: Path, written: str, ref: str) -> _Place:
+    return _Place(folder=folder, ref=ref, commit=resolve_commit(folder, ref), path=_path(folder, written))
 
 
 def _path(folder: Path, written: str) -> str:
@@ -127,45 +155,58 @@ def _path(folder: Path, written: str) -> str:
         elif parts:
             parts.pop()
         else:
-            raise AdapterRefused(f"{written}: leads out of the repository, so no commit holds it")
+            raise AdapterRefused(
+                f"{written}: leads out of the repository, so no commit holds it",
+                fix="Name a folder inside the repository.",
+            )
     return "/".join(parts)
 
 
-def _plain_files(place: _Place) -> tuple[Entry, ...]:
-    """List the files of the adapter's folder; refuse what is not a file or a sub-folder."""
+def _names(place: _Place, kind: str) -> Callable[[str], Sequence[str]]:
+    def names(below: str) -> Sequence[str]:
+        # A link counts as the file that it pretends to be, so that it is refused by its name and not called absent.
+        kinds = {kind, "link"} if kind == "file" else {kind}
+        listed = list_folder(place.folder, place.commit, place.below(below)) or ()
+        return sorted(entry.name for entry in listed if entry.kind in kinds)
+
+    return names
+
+
+def _listed(place: _Place) -> tuple[Entry, ...]:
     listed = list_folder(place.folder, place.commit, place.path)
     if listed is None:
         raise _no_folder(place)
-    missing = [name for name in _NEEDED if name not in {entry.name for entry in listed if entry.kind != "folder"}]
+    return listed
+
+
+def _plain_files(place: _Place, needed: Sequence[str], advice: str) -> tuple[Entry, ...]:
+    """List the files of a folder; refuse what is not a file or a sub-folder."""
+    listed = _listed(place)
+    missing = [name for name in needed if name not in {entry.name for entry in listed if entry.kind != "folder"}]
     if missing:
-        raise AdapterRefused(
-            f"{place}: the commit holds no {wording.listing(missing)} there",
-            fix="Commit what PEFT's save_pretrained(folder, safe_serialization=True) writes.",
-        )
+        raise refusal("P02", f"{place}: the commit holds no {wording.listing(missing)} there", fix=advice)
     for entry in listed:
         if entry.kind not in {"file", "folder"}:
             kind = {"link": "a symbolic link", "submodule": "a submodule"}.get(entry.kind, "neither file nor folder")
-            raise AdapterRefused(
+            raise refusal(
+                "P32",
                 f"{place}: {entry.name!r:.80} is {kind}; only plain files are read from a commit",
                 fix="Commit the file itself.",
             )
-    files = tuple(entry for entry in listed if entry.kind == "file")
-    if len(files) > MOST_FILES:
-        raise AdapterRefused(f"{place}: {len(files):,} files, an adapter may have {MOST_FILES}")
-    return files
+    return tuple(entry for entry in listed if entry.kind == "file")
 
 
 def _no_folder(place: _Place) -> AdapterRefused:
     entry = entry_at(place.folder, place.commit, place.path)
     match entry.kind if entry else None:
         case "file":
-            return AdapterRefused(f"{place}: a file; name the adapter's folder")
+            return refusal("P02", f"{place}: a file; name the folder")
         case "link":
-            return AdapterRefused(f"{place}: a symbolic link, which is not followed; name the folder itself")
+            return refusal("P32", f"{place}: a symbolic link, which is not followed; name the folder itself")
         case "submodule":
-            return AdapterRefused(f"{place}: a submodule, whose files are in another repository")
+            return refusal("P32", f"{place}: a submodule, whose files are in another repository")
         case _:
-            return AdapterRefused(f"{place}: the commit holds no such folder", fix=_near(place))
+            return refusal("P02", f"{place}: the commit holds no such folder", fix=_near(place))
 
 
 def _near(place: _Place) -> str:
@@ -177,59 +218,29 @@ def _near(place: _Place) -> str:
     return f"Adapters in that commit, from the top of the repository: {', '.join(f'{path!r:.120}' for path in near)}."
 
 
-def _chosen(place: _Place, entries: Sequence[Entry], store: Path) -> Iterator[_Stored]:
+def _of_adapter(place: _Place, entries: Sequence[Entry], store: Path) -> Iterator[Stored]:
     """Yield what is to be written, having read nothing but git-LFS pointers."""
     for entry in entries:
-        needed = entry.name in _NEEDED
-        file = _stored(place, entry)
-        if not needed and file.size > LARGEST_OTHER_MIB * _MIB:
+        file = stored(str(place), place.folder, entry)
+        if entry.name not in _NEEDED and (file.size > LARGEST_OTHER_MIB * _MIB or not is_here(file, store)):
             continue
-        if file.sha256 is not None and not _object(store, file.sha256).is_file():
-            if not needed:
-                continue
-            path = shlex.quote(place.file(entry.name))
-            raise AdapterRefused(
-                f"{place}: {entry.name} is in git LFS, and its {file.size / 1e6:,.1f} MB are not on this machine",
-                fix=f"Run: git lfs fetch origin {shlex.quote(place.ref)} -I {path}",
-            )
         yield file
 
 
-def _stored(place: _Place, entry: Entry) -> _Stored:
-    size = entry.size or 0
-    content = read_file(place.folder, entry) if size <= _LARGEST_POINTER_BYTES else b""
-    if not content.startswith(_POINTER_MARK):
-        return _Stored(entry=entry, size=size, sha256=None)
-    pointer = _POINTER.fullmatch(content)
-    if pointer is None:
-        raise AdapterRefused(
-            f"{place}: {entry.name!r:.80} begins like a git-LFS pointer but is none", fix="Commit the file again."
-        )
-    return _Stored(entry=entry, size=int(pointer[2]), sha256=pointer[1].decode("ascii"))
+def _check_size(place: _Place, chosen: Sequence[Stored], what: str, largest_gib: int) -> None:
+    total = sum(file.size for file in chosen)
+    if total > largest_gib * _GIB:
+        raise refusal("P32", f"{place}: the files have {total / _GIB:,.1f} GiB, {what} may have {largest_gib} GiB")
 
 
-def _object(store: Path, sha256: str) -> Path:
-    return store / "objects" / sha256[:2] / sha256[2:4] / sha256
-
-
-def _write(place: _Place, file: _Stored, store: Path, target: Path) -> None:
-    # O_EXCL: a name that the file system takes for one that is there already ends here, as a link does.
-    with os.fdopen(
-        os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH), "wb"
-    ) as opened:
-        if file.sha256 is None:
-            copy_file(place.folder, file.entry, opened)
-            return
-        digest, size = hashlib.sha256(), 0
-        with _object(store, file.sha256).open("rb") as source:
-            while size <= file.size and (chunk := source.read(min(_CHUNK_BYTES, file.size + 1 - size))):
-                digest.update(chunk)
-                opened.write(chunk)
-                size += len(chunk)
-    if size != file.size or digest.hexdigest() != file.sha256:
-        target.unlink()
-        wrong = f"{file.size:,} bytes" if size != file.size else "the SHA-256 sum"
-        raise AdapterRefused(
-            f"{place}: {file.entry.name!r:.80} in the git-LFS store does not have {wrong} that its pointer promises",
-            fix="Remove the object and fetch it again, or find out who wrote the pointer.",
-        )
+def _take(place: _Place, chosen: Sequence[Stored], into: Path, note: str | None) -> Taken:
+    store = lfs_folder(place.folder)
+    for file in chosen:
+        if not is_here(file, store):
+            fetch_absent(str(place), place.folder, (place.commit, place.below(file.entry.name)), file, store)
+    try:
+        for file in chosen:
+            write(str(place), place.folder, file, store, into / file.entry.name)
+    except OSError as problem:
+        raise BrokenRun(f"{into}: {place} cannot be written there: {problem.strerror or problem}.") from None
+    return Taken(path=into, commit=place.commit, note=note)

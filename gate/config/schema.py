@@ -4,11 +4,20 @@ Only shapes and ranges are checked here; whether a file exists and whether cases
 they are read.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from gate.domain import CORPUS_METRICS, ArmName, Metric, Role
+from gate.domain import CHECK_IDS, CORPUS_METRICS, ArmName, Metric, Role
 from gate.engine import AnyEngine, TransformersEngine
 from gate.engine.quantization import Quantization
 from gate.rules import RunRule, SuiteRule
@@ -20,6 +29,20 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,6
 """A suite's name: it appears in files, tables and messages."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+
+
+def _known_check(written: str) -> str:
+    if written in CHECK_IDS:
+        return written
+    # People write `p9` and `P9`: there the number says which is meant, better than the nearest letters do.
+    number = written.strip().lower().removeprefix("p")
+    padded = f"P{int(number):02}" if number.isascii() and number.isdigit() and len(number) < 4 else ""
+    hint = f", did you mean {padded!r}?" if padded in CHECK_IDS else f"; they are {CHECK_IDS[0]} to {CHECK_IDS[-1]}"
+    raise ValueError(f"no preflight check is called {written!r:.60}{hint}")
+
+
+CheckId = Annotated[str, AfterValidator(_known_check), WithJsonSchema({"type": "string", "enum": list(CHECK_IDS)})]
+"""A preflight check as the reports name it."""
 
 
 class Section(BaseModel):
@@ -42,20 +65,44 @@ class Base(Section):
     `quantization`. A model that is quantised already is loaded as it is and needs no `quantization`."""
 
 
-class Candidate(Section):
+class Tuned(Section):
+    """What training made of the base: an adapter, or a model with weights of its own."""
+
+    adapter: Text | None = None
+    """Folder of a PEFT adapter (`adapter_config.json` and `adapter_model.safetensors`), or with a `revision` a hub id.
+    A folder with one sub-folder or with checkpoints that hold an adapter will do."""
+    model: Text | None = None
+    """Instead of an adapter, a full fine-tune: a folder with `config.json` and safetensors weights, or a hub id."""
+    revision: Text | None = None
+    """Commit, tag or branch of a hub id; a hub id of an adapter needs one."""
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> Self:
+        if (self.adapter is None) == (self.model is None):
+            raise ValueError("it has either an `adapter` or, for a full fine-tune, a `model`")
+        return self
+
+    @property
+    def named(self) -> str:
+        """What the configuration names, whichever it is."""
+        return self.adapter or self.model or ""
+
+
+class Candidate(Tuned):
     """What is to be judged."""
 
-    adapter: Text
-    """Folder of a PEFT LoRA adapter: `adapter_config.json` and `adapter_model.safetensors`."""
 
+class Incumbent(Tuned):
+    """What is in production now, for rules with `against: incumbent`."""
 
-class Incumbent(Section):
-    """What is in production now: a second adapter on the same base, for rules with `against: incumbent`."""
-
-    adapter: Text
-    """Folder of a PEFT LoRA adapter."""
     ref: Text | None = None
     """Commit, tag or branch from which the folder is read, without a checkout; default: the folder as it lies there."""
+
+    @model_validator(mode="after")
+    def _comes_from_one_place(self) -> Self:
+        if self.ref is not None and self.revision is not None:
+            raise ValueError("`ref` is a commit of this repository and `revision` one on the hub: name one of them")
+        return self
 
 
 class Prompted(Section):
@@ -89,7 +136,8 @@ class Generation(Section):
     template_kwargs: dict[str, bool | int | str] = {}
     """Passed to the chat template, for example `{enable_thinking: false}`."""
     strip_thinking: Literal["auto"] | bool = "auto"
-    """Remove a leading `<think>...</think>` block before scoring; `auto`: when an answer starts with one."""
+    """Remove a leading `<think>...</think>` block before scoring. `auto`: when an answer starts with one, or the chat
+    template has begun it. `true`: every answer is reasoning up to `</think>`, and without that it is no answer."""
 
     @model_validator(mode="after")
     def _repeats_differ(self) -> "Generation":
@@ -118,6 +166,20 @@ class Statistics(Section):
         if self.futility and not self.sequential:
             raise ValueError("`futility` is about runs that look early: set `sequential: true` as well")
         return self
+
+
+class Training(Section):
+    """What the candidate was trained on."""
+
+    data: Text | None = None
+    """The training rows (`.jsonl`, `.json` or `.csv`). The candidate must find a sample of them likelier than the base
+    does, or template, base or adapter are not those of the training."""
+    log: Text | None = None
+    """`trainer_state.json` of the training run."""
+    date: Text | None = None
+    """The day of the training, ISO 8601."""
+    source: Text | None = None
+    """Where the data came from, in words."""
 
 
 class SuiteConfig(Section):
@@ -161,10 +223,20 @@ class GateConfig(Section):
     engine: AnyEngine = TransformersEngine()
     generation: Generation = Generation()
     statistics: Statistics = Statistics()
+    training: Training = Training()
     suites: dict[Name, SuiteConfig] = Field(min_length=1, max_length=200)
     rules: tuple[RunRule, ...] = Field(default=(), strict=False)
+    allow: tuple[CheckId, ...] = Field(default=(), strict=False)
+    """Preflight checks, such as `P22`, that may fail: the run goes on, and the report says so."""
     fail_on: FailOn = "regression"
     """Which verdicts close the gate: a proven regression, an inconclusive one as well, or none."""
+
+    @field_validator("allow")
+    @classmethod
+    def _each_check_once(cls, allow: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := next((name for name in allow if allow.count(name) > 1), None):
+            raise ValueError(f"{twice} is named twice")
+        return allow
 
     @property
     def arms(self) -> tuple[ArmName, ...]:

@@ -5,6 +5,7 @@ are for people: whoever reads the file again computes them anew. This module mus
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -12,13 +13,25 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gate.data.cases import Key
 from gate.data.lines import BadLine, Row, complain, decode, json_rows, read_bytes, sentences, shown
-from gate.domain import ArmName, Response, Score
+from gate.domain import ArmName, Probe, Response, Score
 from gate.errors import RecordsError
 
 LARGEST_FILE_MIB = 1024
 MOST_TOKENS = 100_000_000
 
 _ARMS = frozenset(get_args(ArmName))
+
+
+class ProbeRow(BaseModel):
+    """A probe, as the file writes it; the fields mean what they mean in `gate.domain.Probe`."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    compared: Annotated[int, Field(ge=1, le=MOST_TOKENS)]
+    agreed: Annotated[int, Field(ge=0, le=MOST_TOKENS)]
+    first_divergence: Annotated[int, Field(ge=0, le=MOST_TOKENS)] | None = None
+    mean_log_loss: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    mean_divergence: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
 class ResponseRow(BaseModel):
@@ -35,6 +48,7 @@ class ResponseRow(BaseModel):
     tokens: Annotated[int, Field(ge=0, le=MOST_TOKENS)] | None = None
     error: str | None = None
     scores: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    probe: ProbeRow | None = None
 
 
 _ROW = TypeAdapter(ResponseRow)
@@ -109,6 +123,8 @@ def response_row(response: Response, score: Score | None) -> str:
     }
     if response.scores:  # what another tool said; without it the answer could not be scored again
         row["scores"] = dict(response.scores)
+    if response.probe is not None:
+        row["probe"] = asdict(response.probe)
     return json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace").decode("utf-8")
 
 
@@ -137,6 +153,7 @@ def _response(values: Row) -> Response | None:
         tokens=row.tokens,
         error=row.error,
         scores=row.scores,
+        probe=None if row.probe is None else Probe(**row.probe.model_dump()),
     )
 
 

@@ -4,6 +4,9 @@ from typing import Annotated
 
 from pydantic import Discriminator, Tag
 
+from gate.engine.ray_engine import RayEngine
+from gate.engine.replay_engine import ReplayEngine
+from gate.engine.server import ServerEngine
 from gate.engine.transformers_engine import TransformersEngine
 
 
@@ -14,9 +17,12 @@ def _kind(section: object) -> str:
 
 
 AnyEngine = Annotated[
-    Annotated[TransformersEngine, Tag("transformers")],
+    Annotated[TransformersEngine, Tag("transformers")]
+    | Annotated[ServerEngine, Tag("server")]
+    | Annotated[RayEngine, Tag("ray")]
+    | Annotated[ReplayEngine, Tag("replay")],
     Discriminator(_kind),
 ]
 """Every backend. Adding one is a class and its name here."""
 
-__all__ = ["AnyEngine", "TransformersEngine"]
+__all__ = ["AnyEngine", "RayEngine", "ReplayEngine", "ServerEngine", "TransformersEngine"]

@@ -25,13 +25,15 @@ RECHECKED = 8
 _MOST_TOKENS = 100_000_000
 
 
-def is_pinned(base: BaseFolder, relative_to: Path) -> bool:
+def is_pinned(base: BaseFolder | None, relative_to: Path) -> bool:
     """Whether the configured base names the same weights tomorrow: a folder, or a hub id that led to a commit.
 
     Args:
-        base: The base model that was found.
+        base: The base model that was found; None: only a server knows its weights.
         relative_to: The folder that a relative path starts from, as for `find_base`.
     """
+    if base is None:
+        return False
     return base.revision is not None or (relative_to / Path(base.name).expanduser()).is_dir()
 
 
@@ -59,8 +61,8 @@ def circumstances(session: Session, arm: ArmName, *, stop_ids: Sequence[int] | N
 
 
 def answer_key(settled: str, prompt: Prompt) -> str:
-    """The name of one answer: SHA-256 over its `circumstances`, the prompt's token ids and the limit of new tokens."""
-    return _sha256([settled, prompt.token_ids, prompt.max_new_tokens])
+    """The name of one answer: SHA-256 over its `circumstances`, what is asked and the limit of new tokens."""
+    return _sha256([settled, prompt.asked, prompt.max_new_tokens])
 
 
 class _Packed(BaseModel):

@@ -1,8 +1,8 @@
-"""The loop over stages, repeats, arms and batches: skip what is there, hand every finished batch on at once."""
+"""The loop over stages, repeats and arms: skip what is there, hand finished answers on at once."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Protocol
 
@@ -36,9 +36,7 @@ def signature(session: Session) -> str:
     for arm, batches in session.batches.items():
         if id(batches) not in seen:
             seen[id(batches)] = len(seen)
-            plans.append(
-                [[[p.suite, p.case, p.token_ids, p.max_new_tokens, p.stage] for p in batch] for batch in batches]
-            )
+            plans.append([[[p.suite, p.case, p.asked, p.max_new_tokens, p.stage] for p in batch] for batch in batches])
         plans.append([[[arm, seen[id(batches)]]]])
     digests = {name: arm.digest for name, arm in session.arms.items()}
     settings = session.settings
@@ -46,39 +44,56 @@ def signature(session: Session) -> str:
     return hashlib.sha256(json.dumps([digests, dict(session.environment), plans, drawing]).encode()).hexdigest()
 
 
-def whole_batches(session: Session, earlier: Sequence[Response]) -> tuple[Response, ...]:
-    """Keep those earlier answers whose whole batch is there; a batch is computed whole or not at all."""
+def usable(session: Session, earlier: Sequence[Response]) -> tuple[Response, ...]:
+    """Keep those earlier answers that the session would give again.
+
+    Drawn answers depend on their batch, so of those a batch is there whole or not at all.
+    """
     by_key = {(one.suite, one.case, one.arm, one.repeat): one for one in earlier}
     keys = [_keys(arm, batch, repeat) for repeat, arm, batch in _work(session)]
-    return tuple(by_key[key] for batch in keys if all(key in by_key for key in batch) for key in batch)
+    whole = session.settings.temperature != 0
+    return tuple(
+        by_key[key]
+        for batch in keys
+        if not whole or all(key in by_key for key in batch)
+        for key in batch
+        if key in by_key
+    )
 
 
 def answer_all(
     session: Session,
     *,
-    done: Set[Key],
+    done: Sequence[Response],
     record: Callable[[tuple[Response, ...]], None],
     progress: Progress,
     decided: Callable[[int], bool],
 ) -> None:
-    """Let every arm answer every batch.
+    """Let every arm answer everything. What the base answers is handed to the other arms as a draft.
 
     Args:
         session: The loaded arms.
-        done: Answers of an earlier, interrupted run. A batch is skipped only when all of it is there.
-        record: Called with the answers of each finished batch.
-        progress: Told of every finished batch.
+        done: The `usable` answers of an earlier, interrupted run or of a cache.
+        record: Called with finished answers, a few at a time.
+        progress: Told of every finished answer.
         decided: Asked after each stage, by its number, whether no more answers are needed.
     """
-    everything = list(_work(session))
-    total = sum(len(batch) for _, _, batch in everything)
-    left = [not set(_keys(arm, batch, repeat)) <= done for repeat, arm, batch in everything]
-    progress.begin(total, total - sum(len(work[2]) for work, open_ in zip(everything, left, strict=True) if open_))
-    for stage, works in groupby(zip(everything, left, strict=True), key=lambda item: item[0][2][0].stage):
-        for (repeat, arm, batch), open_ in works:
-            if open_:
-                record(session.answer(arm, batch, repeat=repeat))
-                progress.advance(len(batch))
+    there = {(one.suite, one.case, one.arm, one.repeat) for one in done}
+    drafts = {(one.suite, one.case): one for one in done if one.arm == "base" and one.repeat == 0}
+    work = list(_work(session))
+    progress.begin(sum(len(batch) for _, _, batch in work), len(there))
+    for stage, of_stage in groupby(work, key=lambda item: item[2][0].stage):
+        for (repeat, arm), of_arm in groupby(of_stage, key=lambda item: item[:2]):
+            open_ = [
+                left
+                for _, _, batch in of_arm
+                if (left := [one for one in batch if (one.suite, one.case, arm, repeat) not in there])
+            ]
+            for answers in session.answer_many(arm, open_, repeat=repeat, drafts={} if arm == "base" else drafts):
+                record(answers)
+                progress.advance(len(answers))
+                if arm == "base" and repeat == 0:
+                    drafts |= {(one.suite, one.case): one for one in answers}
         if decided(stage):
             return
 

@@ -5,33 +5,20 @@ The same ids go to every arm. A prompt that does not fit is an error; nothing is
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, Protocol
+from typing import Literal
 
 from gate import wording
 from gate.data.shots import fold_system
 from gate.domain import Message
+from gate.engine.chat_template import Tokenizer, apply_template
 from gate.engine.session import Prompt, Question, Settings
 from gate.errors import CasesError, ConfigError
 
-FOLDED_WARNING = (
-    "The chat template takes no system turn: the prompted arm's system prompt stands in the user's first turn."
-)
+FOLDED_WARNING = "The chat template takes no system turn: what system turns say stands in the user's next turn."
 """What a reader must know when the template refuses or drops system turns."""
 
 _SHOWN_AT_MOST = 5
 _SENTINEL = "gate-system-sentinel"
-
-
-class Tokenizer(Protocol):
-    """What is used of a transformers tokenizer."""
-
-    chat_template: str | None
-
-    def apply_chat_template(  # noqa: D102
-        self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool, **kwargs: object
-    ) -> str: ...
-
-    def __call__(self, text: list[str], *, add_special_tokens: bool) -> Mapping[str, list[list[int]]]: ...  # noqa: D102
 
 
 def render(
@@ -60,7 +47,7 @@ def render(
     if template == "chat":
         texts = [_through_template(question, tokenizer, template_kwargs) for question in questions]
     else:
-        texts = [_single_message(question) for question in questions]
+        texts = [single_message(question) for question in questions]
     # A template writes the special tokens that the model was trained with; adding them again would double them.
     ids = tokenizer(texts, add_special_tokens=template == "raw")["input_ids"]
     prompts = tuple(
@@ -74,10 +61,10 @@ def render(
 def fit_template(
     questions: Sequence[Question], tokenizer: Tokenizer, settings: Settings
 ) -> tuple[Sequence[Question], bool]:
-    """Make the prompted arm's conversations fit the template.
+    """Make conversations fit the template.
 
     Args:
-        questions: Conversations with a system turn, worked examples, or both.
+        questions: Conversations, perhaps with a system turn or worked examples.
         tokenizer: The base model's.
         settings: Which template is used, and how.
 
@@ -87,7 +74,7 @@ def fit_template(
         question, blank lines between the examples.
     """
     if settings.template == "raw":
-        return [replace(one, messages=(_continuous(one.messages),)) for one in questions], False
+        return [replace(one, messages=(continuous(one.messages),)) for one in questions], False
     first = next((one for one in questions if one.messages[0].role == "system"), None)
     if first is None or _says_system(first, tokenizer, settings):
         return questions, False
@@ -104,7 +91,8 @@ def _says_system(question: Question, tokenizer: Tokenizer, settings: Settings) -
     return _SENTINEL in text
 
 
-def _continuous(messages: Sequence[Message]) -> Message:
+def continuous(messages: Sequence[Message]) -> Message:
+    """A conversation as one text: each answer directly behind its question, blank lines between."""
     blocks: list[str] = []
     for message in messages:
         if message.role == "assistant" and blocks:
@@ -122,9 +110,8 @@ def _through_template(question: Question, tokenizer: Tokenizer, kwargs: Mapping[
             "generation.template: the base model's tokenizer has no chat template",
             fix="Use a chat model, or set `generation: {template: raw}` for a base model.",
         )
-    conversation = [{"role": message.role, "content": message.content} for message in question.messages]
     try:
-        return tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True, **kwargs)
+        return apply_template(tokenizer, question.messages, kwargs)
     except (TemplateError, ValueError, TypeError) as problem:
         raise ConfigError(
             f"the chat template refuses the case {question.suite}/{question.case}: {problem}",
@@ -132,7 +119,12 @@ def _through_template(question: Question, tokenizer: Tokenizer, kwargs: Mapping[
         ) from None
 
 
-def _single_message(question: Question) -> str:
+def single_message(question: Question) -> str:
+    """The text of a question that needs no template.
+
+    Raises:
+        CasesError: If it is a conversation.
+    """
     if len(question.messages) != 1:
         raise CasesError(
             f"{question.suite}/{question.case}: a conversation of {len(question.messages)} messages needs "

@@ -27,6 +27,13 @@ class Prompt:
     max_new_tokens: int
     stage: int = 0
     """Prompts of a later stage are answered after all of an earlier one."""
+    messages: tuple[Message, ...] = ()
+    """What is sent to a backend that makes the tokens itself; then there are no `token_ids`."""
+
+    @property
+    def asked(self) -> Sequence[object]:
+        """All that the arm is asked, as JSON can hold it."""
+        return [self.token_ids, [[one.role, one.content] for one in self.messages]] if self.messages else self.token_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +45,14 @@ class Question:
     messages: tuple[Message, ...]
     max_new_tokens: int
     stage: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """One row that the candidate was trained on."""
+
+    messages: tuple[Message, ...]
+    answer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +89,18 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """Answers that were given before, and what is known of how they were made."""
+
+    arms: Mapping[ArmName, Arm]
+    """Who answered, the reference arms first."""
+    answers: Sequence[Response]
+    environment: Mapping[str, str]
+    """Empty where that is not known."""
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What an engine is asked to do."""
 
@@ -88,8 +115,16 @@ class Request:
     prompted_digest: str | None
     """SHA-256 over that prompt."""
     settings: Settings
+    lessons: Sequence[Lesson] = ()
+    """A sample of what the candidate was trained on, for the preflight; empty: not known."""
     allow: frozenset[str] = frozenset()
     """Preflight checks whose failure is to be passed over."""
+    base_name: str = ""
+    """The base model as configured, for backends that do not read its files."""
+    base_revision: str | None = None
+    """As configured."""
+    recorded: Recording | None = None
+    """Answers that stand in for those of a model; None: a model answers."""
 
     @property
     def arms(self) -> tuple[ArmName, ...]:
@@ -153,6 +188,22 @@ class Session(Protocol):
 
         Returns:
             The answers, in the order of the batch.
+        """
+        ...
+
+    def answer_many(
+        self, arm: ArmName, batches: Sequence[Sequence[Prompt]], *, repeat: int, drafts: Drafts = NO_DRAFTS
+    ) -> Iterator[tuple[Response, ...]]:
+        """Answer several batches, in whatever order and grouping is fastest.
+
+        Args:
+            arm: Who answers.
+            batches: Some of `batches`, or parts of them.
+            repeat: Counts from 0.
+            drafts: As for `answer`.
+
+        Yields:
+            Answers as they are finished.
         """
         ...
 

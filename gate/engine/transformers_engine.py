@@ -3,14 +3,16 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from gate.domain import Arm, ArmName, Check, Response
 from gate.engine.base_model import BaseFolder
+from gate.engine.chat_template import BEGUN_BY_PROMPT, REASONING
 from gate.engine.classifier import classify, labels_of
 from gate.engine.contestants import Contestant
 from gate.engine.lengths import rows_together, strictest
@@ -25,12 +27,15 @@ from gate.engine.loading import (
 )
 from gate.engine.opening import Opening, base_loader, open_arms
 from gate.engine.padding import pad_left, set_generation
+from gate.engine.preflight import Subject, begins_reasoning, check_arms, check_prompts
 from gate.engine.prompts import FOLDED_WARNING, fit_template, render
+from gate.engine.quick import QuickPath, probe_of
 from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Question, Request, Session, plan_batches
+from gate.engine.trial import try_attach
 from gate.errors import BrokenRun
 
-_BATCH_TOKENS = {True: 8_192, False: 32_768}
-"""Whether on a CPU -> tokens a batch. A CPU gains nothing from batches that leave its caches."""
+_BATCH_TOKENS = {True: 16_384, False: 32_768}
+"""Whether on a CPU -> tokens whose keys and values are in memory at a time."""
 
 
 class TransformersEngine(Engine):
@@ -40,7 +45,7 @@ class TransformersEngine(Engine):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")
     """`auto`: the GPU if there is one, else the CPU. Or `cpu`, `cuda`, `cuda:1`, `mps`."""
     batch_tokens: int | None = Field(default=None, ge=256, le=4_194_304)
-    """Tokens a batch may hold, prompts and answers together; default: 8,192 on a CPU, 32,768 on a GPU.
+    """Tokens a batch may hold, prompts and answers together; default: 16,384 on a CPU, 32,768 on a GPU.
     Lower it when memory runs out."""
 
     def open(self, base: BaseFolder | None, request: Request) -> Session:
@@ -56,6 +61,8 @@ class _TransformersSession:
         import torch
 
         silence()
+        for files in request.adapters.values():
+            try_attach(base, files)
         self.settings = request.settings
         self._device = pick_device(engine.device)
         self._tokenizer = load_tokenizer(base.path)
@@ -66,6 +73,9 @@ class _TransformersSession:
         dtype = str(first.dtype).removeprefix("torch.")
         self.batches, folded = self._plan(engine, request, getattr(first.config, "max_position_embeddings", None))
         self._stop_ids = stop_ids(first, self._tokenizer) if self._labels is None else (0,)
+        self._quick = QuickPath(first, device=self._device, batch_tokens=self._batch_tokens(engine))
+        subject = self._subject(first, base, request, folded=folded)
+        checks = check_prompts(subject) if self._labels is None else ()
         ready = [first]
         del first
         opening = Opening(
@@ -84,7 +94,10 @@ class _TransformersSession:
         if request.prompted is not None:
             self._contestants["prompted"] = self._contestants["base"]
         self.arms: Mapping[ArmName, Arm] = {name: _arm(name, base, request) for name in request.arms}
-        self.checks: tuple[Check, ...] = ()
+        switches = {name: arm.switched for name, arm in self._contestants.items()}
+        self.checks = [*checks, *check_arms(subject, switches)]
+        self._fast = self._trusted_arms()
+        self._said: dict[tuple[str, str], tuple[int, ...]] = {}
         self.warnings = [*opened.warnings, *([FOLDED_WARNING] if folded else [])]
         self.environment = {
             "python": platform.python_version(),
@@ -93,6 +106,7 @@ class _TransformersSession:
             "device": device_name(self._device),
             "dtype": dtype,
             **({"quantization": self.settings.quantization} if self.settings.quantization != "none" else {}),
+            **({REASONING: BEGUN_BY_PROMPT} if begins_reasoning(subject) else {}),
         }
 
     def __enter__(self) -> Self:
@@ -105,16 +119,84 @@ class _TransformersSession:
     def answer(
         self, arm: ArmName, batch: Sequence[Prompt], *, repeat: int, drafts: Drafts = NO_DRAFTS
     ) -> tuple[Response, ...]:
+        finished = {
+            (one.suite, one.case): one
+            for answers in self.answer_many(arm, [batch], repeat=repeat, drafts=drafts)
+            for one in answers
+        }
+        return tuple(finished[prompt.suite, prompt.case] for prompt in batch)
+
+    def answer_many(
+        self, arm: ArmName, batches: Sequence[Sequence[Prompt]], *, repeat: int, drafts: Drafts = NO_DRAFTS
+    ) -> Iterator[tuple[Response, ...]]:
         contestant = self._contestants[arm]
-        if self._labels is not None:
-            with contestant.switched() as model:
-                words = classify(model, batch, self._labels, batching=contestant.batching)
-            return tuple(_label(arm, prompt, word, repeat) for prompt, word in zip(batch, words, strict=True))
-        rows: dict[int, list[int]] = {}
-        for group in self._groups(contestant, batch):
-            ids = self._generate(contestant, [batch[row] for row in group], repeat)
-            rows |= dict(zip(group, ids, strict=True))
-        return tuple(self._response(arm, prompt, rows[row], repeat) for row, prompt in enumerate(batch))
+        if arm in self._fast:
+            yield from self._answer_fast(arm, [prompt for batch in batches for prompt in batch], drafts)
+            return
+        for batch in batches:
+            if self._labels is not None:
+                with contestant.switched() as model:
+                    words = classify(model, batch, self._labels, batching=contestant.batching)
+                yield tuple(_label(arm, prompt, word, repeat) for prompt, word in zip(batch, words, strict=True))
+                continue
+            rows: dict[int, list[int]] = {}
+            for group in self._groups(contestant, batch):
+                ids = self._generate(contestant, [batch[row] for row in group], repeat)
+                rows |= dict(zip(group, ids, strict=True))
+            yield tuple(self._response(arm, prompt, rows[row], repeat) for row, prompt in enumerate(batch))
+
+    def _answer_fast(self, arm: ArmName, prompts: Sequence[Prompt], drafts: Drafts) -> Iterator[tuple[Response, ...]]:
+        stops = self._contestants[arm].stop_ids or self._stop_ids
+        guesses = {key: ids for key, one in drafts.items() if (ids := self._draft_ids(one))}
+        with self._contestants[arm].switched() as model:
+            for rows in self._quick.answers(arm, model, prompts, stop_ids=stops, drafts=guesses):
+                if arm == "base":
+                    self._said |= {(row.prompt.suite, row.prompt.case): tuple(row.answer) for row in rows}
+                yield tuple(
+                    replace(self._response(arm, row.prompt, row.answer, 0), probe=probe_of(row)) for row in rows
+                )
+
+    def _draft_ids(self, answer: Response) -> tuple[int, ...]:
+        """The tokens of an earlier answer; where only its text is known, those that the tokenizer makes of it."""
+        said = self._said.get((answer.suite, answer.case))
+        if said is not None or answer.finish == "error":
+            return said or ()
+        end = [self._stop_ids[0]] if answer.finish == "stop" else []
+        return (*self._tokenizer(answer.text, add_special_tokens=False)["input_ids"], *end)
+
+    def _trusted_arms(self) -> frozenset[ArmName]:
+        """The arms that may be answered the fast way, because there it gives what plain decoding gives."""
+        trusted: list[ArmName] = []
+        if self.settings.temperature or self._labels is not None:
+            return frozenset()
+        for arm, contestant in self._contestants.items():
+            prompts = [prompt for batch in self.batches[arm] for prompt in batch]
+            stops = contestant.stop_ids or self._stop_ids
+            problem: str | None = "its prompts cannot share a batch, or it can only be driven by the library"
+            if contestant.cache_is_plain and contestant.batching == "any" and prompts:
+                with contestant.switched() as model:
+                    problem = self._quick.problem(model, prompts, partial(self._plainly, contestant), stop_ids=stops)
+            if problem is None:
+                trusted.append(arm)
+            self.checks.append(
+                Check(
+                    id="P14",
+                    title=f"fast decoding of {arm} gives what plain decoding gives",
+                    outcome="ok" if problem is None else "warn",
+                    message="" if problem is None else f"{arm} is decoded plainly, which takes longer: {problem}",
+                )
+            )
+        return frozenset(trusted)
+
+    def _plainly(self, contestant: Contestant, prompt: Prompt) -> list[int]:
+        """One answer by the library alone, up to the token that ends it."""
+        stops = contestant.stop_ids or self._stop_ids
+        (ids,) = self._generate(contestant, [prompt], 0)
+        end = next((index + 1 for index, token in enumerate(ids) if token in stops), None)
+        return ids[:end]
+
+    def _batch_tokens(self, engine: TransformersEngine) -> int:
+        return engine.batch_tokens or _BATCH_TOKENS[self._device == "cpu"]
 
     def _groups(self, contestant: Contestant, batch: Sequence[Prompt]) -> tuple[tuple[int, ...], ...]:
         """Which prompts of a batch are computed together."""
@@ -148,8 +230,8 @@ class _TransformersSession:
     def _plan(
         self, engine: TransformersEngine, request: Request, max_positions: int | None
     ) -> tuple[dict[ArmName, tuple[tuple[Prompt, ...], ...]], bool]:
-        """Every arm's batches, and whether the system prompt had to be folded into the user's turn."""
-        batch_tokens = engine.batch_tokens or _BATCH_TOKENS[self._device == "cpu"]
+        """Every arm's batches, and whether system turns had to be folded into the user's."""
+        batch_tokens = self._batch_tokens(engine)
 
         def batches(questions: Sequence[Question]) -> tuple[tuple[Prompt, ...], ...]:
             if self._labels is not None:  # a label takes no tokens
@@ -163,11 +245,27 @@ class _TransformersSession:
             )
             return plan_batches(prompts, batch_tokens)
 
-        common, prompted, folded = batches(request.questions), None, False
+        asked, folded = request.questions, False
+        if self.settings.template == "chat":  # raw text is asked as it stands, or refused
+            asked, folded = fit_template(asked, self._tokenizer, self.settings)
+        common, prompted = batches(asked), None
         if request.prompted is not None:
-            questions, folded = fit_template(request.prompted, self._tokenizer, self.settings)
-            prompted = batches(questions)
+            with_prompt, prompt_folded = fit_template(request.prompted, self._tokenizer, self.settings)
+            prompted, folded = batches(with_prompt), folded or prompt_folded
         return {arm: prompted if prompted is not None and arm == "prompted" else common for arm in request.arms}, folded
+
+    def _subject(self, model: Any, base: BaseFolder, request: Request, *, folded: bool) -> Subject:
+        return Subject(
+            tokenizer=self._tokenizer,
+            config=model.config,
+            embedding_rows=model.get_input_embeddings().num_embeddings,
+            dtype=str(model.dtype).removeprefix("torch."),
+            stop_ids=self._stop_ids,
+            base=base,
+            request=request,
+            batches=self.batches,
+            folded=folded,
+        )
 
     def _generation_config(self, max_new_tokens: int, stops: Sequence[int]) -> Any:
         from transformers import GenerationConfig

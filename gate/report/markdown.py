@@ -10,8 +10,9 @@ This module knows Markdown and the rows of `gate.report.view`; it computes nothi
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gate.domain import ArmAnswer, Evidence, Outcome, Round, VerdictOutcome
-from gate.report import background, escape, view
+from gate import wording
+from gate.domain import ArmAnswer, Check, Evidence, Outcome, Round, VerdictOutcome
+from gate.report import background, escape, preflight, view
 
 MARKER = "<!-- gate -->"
 """First line of every report; a publisher finds its own comment by it."""
@@ -29,6 +30,7 @@ _ALERTS: dict[VerdictOutcome, str] = {
     "inconclusive": "WARNING",
     "error": "IMPORTANT",
 }
+_CHECK_MARKS: dict[str, str] = {"warn": "⚠️", "allowed": "⚠️ allowed", "fail": "❌"}
 _MARKS: dict[Outcome, str] = {"pass": "✅", "warn": "⚠️", "fail": "❌", "inconclusive": "❔", "error": "🛑"}
 
 
@@ -136,6 +138,9 @@ def _remarks(round_: Round, room: _Room) -> Iterable[str]:
         f"- {_MARKS[row.outcome]} **{escape.plain(_name(row.rule))}**: {_say(row.message)}" for row in wide[: room.rows]
     ]
     lines += [f"- {escape.plain(_name(suite))}: {_say(what)}" for suite, what in view.notes(round_)[: room.rows]]
+    if warned := [check for check in round_.preflight if check.outcome == "warn"]:
+        ids = wording.listing([escape.plain(_name(check.id)) for check in warned[: room.rows]])
+        lines.append(f"- ⚠️ Preflight warns ({ids}); see below.")
     warnings = [f"- ⚠️ {_say(warning)}" for warning in round_.warnings[: room.rows]]
     lines += warnings[:_WARNINGS_IN_FULL]
     if lines:
@@ -214,7 +219,27 @@ def _background(round_: Round) -> str:
         )
         lines.append(f"- Environment: {', '.join(facts)}.")
     lines.append(f"- Signature: {escape.code_span(_sentence(round_.signature))}")
-    return _details("How this was decided", "\n".join(lines))
+    return _details("How this was decided", "\n".join([*lines, *_preflight(round_.preflight)]))
+
+
+def _preflight(checks: Sequence[Check]) -> Iterable[str]:
+    """How many checks were in order, a table of those that were not, and the rest in one line."""
+    if (summary := preflight.summary(checks)) is None:
+        return
+    yield f"- {summary}."
+    if quiet := preflight.quiet(checks):
+        yield f"- In order or not made: {' · '.join(_say(preflight.in_short(check)) for check in quiet)}."
+    if notable := preflight.notable(checks):
+        rows = [
+            (
+                _CHECK_MARKS[check.outcome],
+                escape.plain(_name(check.id)),
+                escape.prose_cell(_sentence(check.title)),
+                escape.prose_cell(_sentence(check.message)),
+            )
+            for check in notable
+        ]
+        yield f"\n{_table(('', 'check', 'what', 'seen'), rows, aligns='llll')}"
 
 
 def _footer(round_: Round) -> str:

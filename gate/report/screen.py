@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gate.domain import ArmAnswer, Evidence, Outcome, Round
-from gate.report import background, escape, view
+from gate.report import background, escape, preflight, view
 
 _ENDLESS = 10_000
 _SHOWN_CASES = 3
@@ -46,6 +46,7 @@ def parts(round_: Round, console: Console) -> Iterator[RenderableType]:
     yield from _section("Worst cases", _cases(round_, console.width))
     yield from _section("Warnings", _lines(_sentence(warning) for warning in round_.warnings))
     yield from _section("Next", _lines(_sentence(piece) for piece in view.advice(round_)))
+    yield from _preflight(round_)
     yield ""
     for name, arm in round_.arms.items():
         yield _text(f"{_name(name)}: {background.made_of(arm)}, {arm.description}", style="dim")
@@ -125,6 +126,13 @@ def _case(evidence: Evidence, room: int) -> Iterator[RenderableType]:
 def _why(answer: ArmAnswer) -> str:
     ends = {"stop": "", "length": ", cut by the token limit", "error": ", no answer"}
     return f"{view.score(answer.score)}{ends[answer.finish]}: {answer.why}"
+
+
+def _preflight(round_: Round) -> Iterator[RenderableType]:
+    if (summary := preflight.summary(round_.preflight)) is not None:
+        yield ""
+        yield _text(f"{summary}.")
+        yield from _lines(_sentence(preflight.sentence(check)) for check in preflight.notable(round_.preflight))
 
 
 def _lines(sentences: Iterable[str]) -> Iterator[RenderableType]:

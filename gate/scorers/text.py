@@ -29,7 +29,7 @@ def quoted_list(texts: tuple[str, ...], *, shown: int = 3) -> str:
     return line if len(texts) <= shown else f"{line} and {len(texts) - shown} more"
 
 
-def strip_thinking(text: str) -> str:
+def strip_thinking(text: str, *, begun: bool = False) -> str:
     """Remove the thinking block with which a reasoning model begins.
 
     A text that holds only the closing tag is one whose opening tag the chat template had already written
@@ -38,12 +38,13 @@ def strip_thinking(text: str) -> str:
 
     Args:
         text: An answer as generated.
+        begun: It is known to start inside the block, so that without a closing tag all of it is thinking.
 
     Returns:
         The answer proper; the text unchanged if there is no thinking in it.
     """
     body = text.lstrip()
-    if body.startswith(_OPENING):
+    if begun or body.startswith(_OPENING):
         _, closing, answer = body.partition(_CLOSING)
         return answer.lstrip() if closing else ""
     thought, closing, answer = text.partition(_CLOSING)

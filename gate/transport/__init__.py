@@ -1,1 +1,1 @@
-"""Talking to the world outside: git."""
+"""Talking to the world outside: git, HTTP, and the store of answers."""

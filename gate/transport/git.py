@@ -19,7 +19,7 @@ _QUERY_SECONDS = 30
 _COPY_SECONDS = 600
 _LONGEST_REF_CHARS = 250
 
-_SETTINGS = (
+SETTINGS = (
     "--no-pager",
     "--no-replace-objects",
     "-c", "core.fsmonitor=false",
@@ -28,6 +28,7 @@ _SETTINGS = (
     # A commit can hold a folder that looks like a repository; its configuration could name programs to run.
     "-c", "safe.bareRepository=explicit",
 )  # fmt: skip
+"""Before every command of git."""
 _ENVIRONMENT: Mapping[str, str] = {
     "LC_ALL": "C",  # what git complains of is read below
     "GIT_TERMINAL_PROMPT": "0",
@@ -201,31 +202,33 @@ def copy_file(folder: Path, entry: Entry, target: BinaryIO) -> None:
     _good(answer, f"{entry.name!r}", fix="Is the disk full? If not, try `git fsck`.")
 
 
-def lfs_folder(folder: Path) -> Path:
-    """Where the repository keeps git-LFS objects: `lfs` in its git folder, or what `lfs.storage` names.
+def ask(folder: Path, *arguments: str) -> str | None:
+    """The answer to a question about the repository; None if git says no.
 
     Raises:
         UsageError: There is no git.
         BrokenRun: Git did not answer in time.
     """
-    common = _good(_git(folder, "rev-parse", "--git-common-dir"), f"the repository at {folder}")
-    git_folder = folder / os.fsdecode(common.removesuffix(b"\n"))
-    configured = _git(folder, "config", "--type=path", "--get", "lfs.storage").stdout.removesuffix(b"\n")
-    return git_folder / (os.fsdecode(configured) or "lfs")
+    answer = _git(folder, *arguments)
+    return os.fsdecode(answer.stdout.removesuffix(b"\n")) if answer.returncode == 0 else None
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of this process, without what would make git look at another repository."""
+    return {name: value for name, value in os.environ.items() if name not in _MISLEADING}
 
 
 def _git(
     folder: Path, *arguments: str, target: BinaryIO | None = None, timeout_seconds: float | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     timeout_seconds = timeout_seconds or _QUERY_SECONDS
-    environment = {name: value for name, value in os.environ.items() if name not in _MISLEADING}
     try:
         answer = subprocess.run(  # noqa: S603 - no shell, and no argument that git could take for an option
-            ["git", *_SETTINGS, "-C", str(folder), *arguments],  # noqa: S607 - git is wherever PATH says
+            ["git", *SETTINGS, "-C", str(folder), *arguments],  # noqa: S607 - git is wherever PATH says
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if target is None else target,
             stderr=subprocess.PIPE,
-            env={**environment, **_ENVIRONMENT},
+            env={**clean_environment(), **_ENVIRONMENT},
             timeout=timeout_seconds,
             check=False,
         )

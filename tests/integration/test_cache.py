@@ -2,14 +2,14 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Ran, read_round
 
-from gate.domain import ArmName, Response
+from gate.domain import ArmName
 from gate.engine.answer_cache import RECHECKED
 from gate.engine.session import Prompt
 from gate.engine.transformers_engine import _TransformersSession
@@ -32,13 +32,13 @@ suites:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[ArmName]:
     """The arm of every answer that a model gives, in order."""
     arms: list[ArmName] = []
-    real = _TransformersSession.answer
+    real = _TransformersSession.answer_many
 
-    def answer(self: Any, arm: ArmName, batch: Sequence[Prompt], *, repeat: int) -> tuple[Response, ...]:
-        arms.extend([arm] * len(batch))
-        return real(self, arm, batch, repeat=repeat)
+    def answer_many(self: Any, arm: ArmName, batches: Sequence[Sequence[Prompt]], **options: Any) -> Iterator[Any]:
+        arms.extend([arm] * sum(map(len, batches)))
+        return real(self, arm, batches, **options)
 
-    monkeypatch.setattr(_TransformersSession, "answer", answer)
+    monkeypatch.setattr(_TransformersSession, "answer_many", answer_many)
     return arms
 
 

@@ -115,10 +115,10 @@ def spoil(adapter: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"r": 4}, "does not fit the base model: size mismatch"),
+        ({"r": 4}, "which is not of rank 4 (P05)"),
         ({"target_modules": ["q_proj"]}, "has no place in the base model"),
         ({"target_modules": ["nowhere"]}, "does not fit the base model"),
-        ({"lora_alpha": 0}, "the adapter changes nothing"),
+        ({"lora_alpha": 0}, "`lora_alpha` is 0, so the adapter changes nothing (P04)"),
         ({"layers_to_transform": [0]}, "has no place in the base model"),
     ],
 )

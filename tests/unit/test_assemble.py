@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from builders import a_case, a_response, a_suite
 
-from gate.assemble import Scored, property_pairs, score_all, score_pairs
+from gate.assemble import Scored, property_pairs, score_all, score_pairs, strip_rule
 from gate.domain import ArmName, Case, Pair, Response
 from gate.errors import RecordsError
 from gate.plan import PlannedSuite
@@ -112,6 +112,22 @@ def test_score_all__a_thinking_block_is_removed_only_if_asked(strip: bool, value
     answers = [said("c1", arm, "<think>Norway...</think>\nOslo") for arm in ARMS]
     planned = a_plan(OSLO)
     assert score_pairs(planned, scored(planned, *answers, strip=strip), "base")[0].candidate == value
+
+
+@pytest.mark.parametrize(("text", "value"), [("Norway...</think>\nOslo", 1.0), ("Oslo", 0.0), ("", 0.0)])
+def test_score_all__where_every_answer_begins_with_reasoning_an_open_end_is_no_answer(text: str, value: float) -> None:
+    planned = a_plan(OSLO)
+    answers = [one for arm in ARMS for one in said("c1", arm, text)]
+    scores = score_all([planned], answers, arms=ARMS, strip=True).scores
+    assert {score.value for score in scores.values()} == {value}
+
+
+def test_strip_rule__what_is_configured_goes_before_what_is_known() -> None:
+    begun = {"reasoning": "begun by the prompt", "torch": "2.9"}
+    assert strip_rule("auto", begun) is True
+    assert strip_rule("auto", {"torch": "2.9"}) == "auto"
+    assert strip_rule(False, begun) is False
+    assert strip_rule(True, {}) is True
 
 
 def test_score_all__other_suites_are_ignored_and_unlabelled_inputs_are_not_scored() -> None:

@@ -9,7 +9,7 @@ from builders import a_case, a_response, a_suite
 from gate.assemble import score_all, score_pairs
 from gate.domain import ArmName, Case, Evidence, Response, Suite
 from gate.plan import PlannedSuite
-from gate.round_parts import EVIDENCE_CASES, choose_evidence, length_shifts, summarise
+from gate.round_parts import EVIDENCE_CASES, choose_evidence, endless_warning, length_shifts, summarise
 from gate.scorers import Classification, ExactMatch, Refusal
 
 ARMS: tuple[ArmName, ...] = ("base", "candidate")
@@ -218,3 +218,40 @@ def test_choose_evidence__says_what_was_expected() -> None:
     ]
     (evidence,) = chosen([refusing], answers)
     assert (evidence.expected, evidence.prompt) == ("a refusal", "What is the capital of Norway?")
+
+
+# endless_warning
+
+
+def ends(base: int, candidate: int, *, of: int = 20) -> str | None:
+    """What is said when so many answers of each arm are cut."""
+    suite = planned("facts", *(case(str(number)) for number in range(of)))
+    answers = [
+        answer("facts", str(number), arm, finish="length" if number < cut else "stop")
+        for arm, cut in (("base", base), ("candidate", candidate))
+        for number in range(of)
+    ]
+    return endless_warning(score_all([suite], answers, arms=ARMS, strip=False))
+
+
+def test_endless_warning__only_when_the_candidate_is_cut_far_more_often() -> None:
+    said = ends(1, 5)
+    assert said is not None
+    assert said.startswith("The token limit cut 25.0 % of the candidate's answers and 5.0 % of the base's")
+    assert said.endswith("(P23).")
+    assert ends(1, 4) is None
+    assert ends(20, 20) is None
+    assert ends(5, 1) is None
+
+
+def test_endless_warning__few_answers_say_nothing() -> None:
+    assert ends(0, 9, of=9) is None
+    assert ends(0, 10, of=10) is not None
+
+
+def test_endless_warning__errors_do_not_count() -> None:
+    suite = planned("facts", *(case(str(number)) for number in range(12)))
+    answers = [answer("facts", str(number), "base") for number in range(12)]
+    answers += [answer("facts", str(number), "candidate", finish="length") for number in range(9)]
+    answers += [failed("facts", str(number), "candidate") for number in range(9, 12)]
+    assert endless_warning(score_all([suite], answers, arms=ARMS, strip=False)) is None

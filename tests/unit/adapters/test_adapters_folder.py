@@ -51,10 +51,12 @@ def test_read_adapter__digest_follows_weights_and_meaning_but_not_the_recorded_b
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"peft_type": "IA3"}, "the adapter type is 'IA3'; only 'LORA' is supported"),
-        ({"task_type": "SEQ_CLS"}, "the task type is 'SEQ_CLS'"),
+        ({"peft_type": "XLORA"}, "'XLORA' is not accepted: it loads other adapters"),
+        ({"peft_type": "NEXT_LORA"}, "the adapter type 'NEXT_LORA' is not known"),
+        ({"peft_type": ["LORA"]}, "is not known"),
+        ({"task_type": "SEQ_2_SEQ_LM"}, "the task type is 'SEQ_2_SEQ_LM'"),
+        ({"task_type": {}}, "the task type is {}"),
         ({"target_modules": ".*(a+)+$"}, "a pattern is not accepted"),
-        ({"target_modules": None}, "must be a list of module names"),
         ({"auto_mapping": {"parent_library": "os", "base_model_class": "system"}}, "the key 'auto_mapping' is set"),
         ({"megatron_core": "evil.module"}, "the key 'megatron_core' is set"),
         ({"invented": 1}, "the key 'invented' is set"),
@@ -132,7 +134,12 @@ def header(content: object, *, length: int | None = None) -> bytes:
         ),
         (header({"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}) + b"\0" * 8, "lies outside the file"),
         (header({"x": {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]}}) + b"\0" * 8, "lies outside the file"),
-        (header({"x": {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]}}) + b"\0" * 8, "element type 'I64'"),
+        (header({"x": {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]}}) + b"\0" * 4, "lies outside the file"),
+        (header({"x": {"dtype": "F4", "shape": [1], "data_offsets": [0, 8]}}) + b"\0" * 8, "element type 'F4'"),
+        (
+            header({name: {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} for name in "xy"}) + b"\0" * 8,
+            "its tensors overlap",
+        ),
     ],
 )
 def test_read_tensors__refuses_a_file_that_contradicts_itself(tmp_path: Path, data: bytes, message: str) -> None:

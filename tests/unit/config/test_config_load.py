@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from gate.config.load import load_config
+from gate.config.schema import GateConfig
 from gate.errors import ConfigError
 from gate.rules import Amount, MaxDrop, MinGain
 
@@ -106,7 +107,19 @@ def test_load_config__bad_rules_are_errors(tmp_path: Path, rule: str, message: s
 def test_load_config__all_problems_at_once(tmp_path: Path) -> None:
     text = MINIMAL.replace("version: 1", "version: 3").replace("{adapter: adapter}", "{adaptor: x}")
     lines = refusal(tmp_path, text).splitlines()
-    assert [line.split(": ")[0] for line in lines] == ["gate.yaml:1:10", "gate.yaml:3:12", "gate.yaml:3:13"]
+    assert [line.split(": ")[0] for line in lines] == ["gate.yaml:1:10", "gate.yaml:3:13"]
+
+
+@pytest.mark.parametrize(
+    ("candidate", "message"),
+    [
+        ("{}", "it has either an `adapter` or, for a full fine-tune, a `model`"),
+        ("{adapter: a, model: b}", "it has either an `adapter` or, for a full fine-tune, a `model`"),
+        ("{revision: main}", "it has either an `adapter` or, for a full fine-tune, a `model`"),
+    ],
+)
+def test_load_config__a_candidate_is_one_thing(tmp_path: Path, candidate: str, message: str) -> None:
+    assert message in refusal(tmp_path, MINIMAL.replace("{adapter: adapter}", candidate))
 
 
 def test_load_config__a_folder_a_missing_file_and_a_list_are_refused(tmp_path: Path) -> None:
@@ -135,3 +148,34 @@ def test_load_config__bad_json_schema_is_an_error_at_its_key(tmp_path: Path, con
     text = refusal(tmp_path, MINIMAL.replace("{kind: exact_match}", "{kind: json_schema, schema: person.json}"))
     assert message in text
     assert text.startswith("gate.yaml:8:")
+
+
+def test_load_config__allow_names_known_checks_once(tmp_path: Path) -> None:
+    assert load_config_of(tmp_path, "allow: [P22, P18]\n").allow == ("P22", "P18")
+    assert load_config_of(tmp_path, "").allow == ()
+    assert (
+        refusal(tmp_path, MINIMAL + "allow: [P9]\n")
+        == "gate.yaml:9:9: allow.0: no preflight check is called 'P9', did you mean 'P09'?"
+    )
+    assert refusal(tmp_path, MINIMAL + "allow: [everything]\n").endswith(
+        "no preflight check is called 'everything'; they are P01 to P36"
+    )
+    assert refusal(tmp_path, MINIMAL + "allow: [P22, P18, P22]\n") == "gate.yaml:9:8: allow: P22 is named twice"
+
+
+def test_load_config__training_takes_its_four_keys(tmp_path: Path) -> None:
+    text = "training: {data: d.jsonl, log: s.json, date: 2026-11-20, source: tickets}\n"
+    training = load_config_of(tmp_path, text).training
+    assert (training.data, training.log, training.date, training.source) == (
+        "d.jsonl",
+        "s.json",
+        "2026-11-20",
+        "tickets",
+    )
+    assert "training.file: unknown key" in refusal(tmp_path, MINIMAL + "training: {file: x}\n")
+
+
+def load_config_of(folder: Path, more: str) -> GateConfig:
+    path = folder / "gate.yaml"
+    path.write_text(MINIMAL + more, encoding="utf-8")
+    return load_config(path).config

@@ -198,6 +198,21 @@ def test_strip_thinking__leading_block_only(text: str, answer: str) -> None:
     assert strip_thinking(text) == answer
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Oslo, or was it...", ""),
+        ("hm</think>\nOslo", "Oslo"),
+        ("<think>hm</think>\nOslo", "Oslo"),
+        ("hm</think>a</think>b", "a</think>b"),
+        ("what <think> means</think>Oslo", "Oslo"),
+        ("", ""),
+    ],
+)
+def test_strip_thinking__where_the_prompt_has_begun_it(text: str, answer: str) -> None:
+    assert strip_thinking(text, begun=True) == answer
+
+
 def test_quoted__one_printable_line_of_bounded_length() -> None:
     assert quoted("a\n\tb\x1b[31m\u202e") == "'a b\ufffd[31m\ufffd'"
     assert len(quoted("x" * 10_000)) == 62

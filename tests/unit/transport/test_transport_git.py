@@ -13,12 +13,12 @@ from gate.transport.git import (
     copy_file,
     entry_at,
     head_commit,
-    lfs_folder,
     list_folder,
     read_file,
     repository_path,
     resolve_commit,
 )
+from gate.transport.git_lfs import lfs_folder
 
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],

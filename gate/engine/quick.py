@@ -1,0 +1,188 @@
+"""The fast way to greedy answers, and the proof that it is the slow way's: used only where both agree.
+
+Holds what outlasts a batch: how drafts fare in each suite, and how much memory a batch may take. Torch is imported when
+a model is there.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gate.domain import ArmName, Probe
+from gate.engine.decoding.drafts import DraftWatch
+from gate.engine.session import Prompt
+
+if TYPE_CHECKING:
+    from gate.engine.decoding.greedy import Pace
+    from gate.engine.decoding.lane import Row
+
+Tokens = Mapping[tuple[str, str], Sequence[int]]
+"""Suite and case -> token ids of an answer, end-of-turn included."""
+
+_CHECKED_PROMPTS = 4
+_CHECKED_TOKENS = 8
+_AGREED_TOKENS = 3
+"""Tokens of the checked drafts that are right, so that acceptance and rejection are both seen."""
+_HALF_MAY_DIFFER = 1
+"""Checked prompts that may tie to within the rounding of a 16-bit number format."""
+
+_SMALL_PARAMETERS = 20_000_000
+_LARGEST_LOGITS_BYTES = 2**30
+_LARGEST_CPU_CACHE_BYTES = 2**31
+
+
+class QuickPath:
+    """How fast answers are made on one device."""
+
+    def __init__(self, model: Any, *, device: str, batch_tokens: int) -> None:
+        """Fit the pace to a model.
+
+        Args:
+            model: The base.
+            device: Where it runs.
+            batch_tokens: Tokens whose keys and values may be in memory.
+        """
+        self._pace = _pace(model, device, batch_tokens)
+        self._price = 0.2 if device != "cpu" else 0.7 if model.num_parameters() >= _SMALL_PARAMETERS else 0.3
+        self._watches: dict[ArmName, DraftWatch] = {}
+        self.halvings = 0
+        """How often memory was too small for a batch."""
+
+    def answers(
+        self, arm: ArmName, model: Any, prompts: Sequence[Prompt], *, stop_ids: Sequence[int], drafts: Tokens
+    ) -> Iterator[list["Row"]]:
+        """Answer prompts; see `GreedyDecoder.answers`. Where memory gives out, the rest is answered with half as much.
+
+        Args:
+            arm: Who answers.
+            model: In this arm's state.
+            prompts: What to answer.
+            stop_ids: Tokens that end an answer.
+            drafts: What the answers may be.
+        """
+        from dataclasses import replace
+
+        import torch
+
+        from gate.engine.decoding.fused_lora import fused_lora
+        from gate.engine.decoding.greedy import GreedyDecoder
+
+        left = {(one.suite, one.case): one for one in prompts}
+        watch = self._watches.setdefault(arm, DraftWatch(self._price))
+        while left:
+            decoder = GreedyDecoder(model, stop_ids=stop_ids, pace=self._pace, watch=watch)
+            try:
+                with torch.inference_mode(), fused_lora(model):
+                    for rows in decoder.answers(list(left.values()), drafts):
+                        for row in rows:
+                            del left[row.prompt.suite, row.prompt.case]
+                        yield rows
+            except torch.OutOfMemoryError:
+                smallest = self._pace.cache_tokens <= max(map(_total, left.values()))
+                if smallest:
+                    raise
+                self.halvings += 1
+                self._pace = replace(
+                    self._pace,
+                    cache_tokens=self._pace.cache_tokens // 2,
+                    forward_tokens=max(1, self._pace.forward_tokens // 2),
+                )
+                del decoder
+                torch.cuda.empty_cache()
+
+    def problem(
+        self,
+        model: Any,
+        prompts: Sequence[Prompt],
+        slowly: Callable[[Prompt], Sequence[int]],
+        *,
+        stop_ids: Sequence[int],
+    ) -> str | None:
+        """Hold the fast way against the slow one on a few prompts, with drafts that are right at first and then wrong.
+
+        Args:
+            model: In an arm's state.
+            prompts: Of different lengths, if there are such; a few are used.
+            slowly: The plain answer to one prompt, alone in its batch, as token ids with the end-of-turn token.
+            stop_ids: Tokens that end an answer.
+
+        Returns:
+            What differs; None if nothing does.
+        """
+        from dataclasses import replace
+
+        import torch
+
+        from gate.engine.decoding.fused_lora import fused_lora
+        from gate.engine.decoding.greedy import GreedyDecoder
+
+        short = [
+            replace(one, max_new_tokens=min(one.max_new_tokens, _CHECKED_TOKENS), suite="", case=str(number))
+            for number, one in enumerate(_of_all_lengths(prompts))
+        ]
+        expected = {one.case: list(slowly(one)) for one in short}
+        wrong = {
+            ("", case): [*tokens[:_AGREED_TOKENS], *[_other(token) for token in tokens[_AGREED_TOKENS:]]]
+            for case, tokens in expected.items()
+        }
+        differing = set()
+        for drafts in ({}, wrong):
+            decoder = GreedyDecoder(model, stop_ids=stop_ids, pace=self._pace, watch=DraftWatch(self._price))
+            try:
+                with torch.inference_mode(), fused_lora(model):
+                    found = {row.prompt.case: row.answer for rows in decoder.answers(short, drafts) for row in rows}
+            except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError) as problem:
+                text = str(problem).strip().splitlines()
+                return f"the model cannot be driven token by token ({text[0] if text else type(problem).__name__:.120})"
+            differing |= {case for case, tokens in expected.items() if found[case] != tokens}
+        bearable = _HALF_MAY_DIFFER if model.dtype in (torch.bfloat16, torch.float16) else 0
+        if len(differing) > bearable:
+            return f"{len(differing)} of {len(short)} answers differ from plain decoding"
+        return None
+
+
+def probe_of(row: "Row") -> Probe | None:
+    """How far a row's answer is from its draft; None where it had none, or none was guessed."""
+    if row.follower is None or not row.compared:
+        return None
+    return Probe(
+        compared=row.compared,
+        agreed=row.agreed,
+        first_divergence=row.left_at,
+        mean_log_loss=round(max(0.0, row.log_loss / row.compared), 6),
+    )
+
+
+def _pace(model: Any, device: str, batch_tokens: int) -> "Pace":
+    from gate.engine.decoding.greedy import Pace
+
+    config = model.config.get_text_config()
+    if device == "cpu":
+        # Measured: beyond so many tokens a pass, what the layers hand on no longer fits the caches.
+        forward = 128 if model.num_parameters() >= _SMALL_PARAMETERS else 384
+        most = max(1, _LARGEST_CPU_CACHE_BYTES // _token_bytes(model))
+        return Pace(cache_tokens=min(batch_tokens, most), forward_tokens=forward, first_guess=16, again_share=0.5)
+    forward = max(64, min(8192, _LARGEST_LOGITS_BYTES // (4 * int(config.vocab_size))))
+    return Pace(cache_tokens=batch_tokens, forward_tokens=forward, first_guess=64, again_share=0.125)
+
+
+def _token_bytes(model: Any) -> int:
+    """Bytes of one token's keys and values."""
+    config = model.config.get_text_config()
+    heads = int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
+    size = int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+    return max(1, 2 * int(config.num_hidden_layers) * heads * size * int(model.dtype.itemsize))
+
+
+def _of_all_lengths(prompts: Sequence[Prompt]) -> list[Prompt]:
+    by_length = sorted(prompts, key=lambda one: len(one.token_ids))
+    last = len(by_length) - 1
+    places = sorted({round(last * step / (_CHECKED_PROMPTS - 1)) for step in range(_CHECKED_PROMPTS)})
+    return [by_length[place] for place in places]
+
+
+def _other(token: int) -> int:
+    return token - 1 if token else 1
+
+
+def _total(prompt: Prompt) -> int:
+    return len(prompt.token_ids) + prompt.max_new_tokens

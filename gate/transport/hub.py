@@ -1,0 +1,137 @@
+"""Files of a repository on the Hugging Face hub, or of any server that `HF_ENDPOINT` names.
+
+What the library raises becomes one sentence. Must not know what the files mean; who asks says which ones it wants.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from glob import escape
+from pathlib import Path
+
+from gate.errors import BrokenRun, ConfigError
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_LIST_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What a repository holds at one revision."""
+
+    commit: str
+    sizes: Mapping[str, int]
+    """Path of a file -> its size in bytes."""
+
+
+def is_hub_id(text: str) -> bool:
+    """Whether it has the form `organisation/name`."""
+    return _HUB_ID.fullmatch(text) is not None
+
+
+def list_repository(repository: str, revision: str | None, *, key: str) -> Listing | None:
+    """See what a repository holds, before anything is downloaded.
+
+    Args:
+        repository: `organisation/name`.
+        revision: Commit, tag or branch; None: the main branch.
+        key: The key of the configuration that names it, for messages.
+
+    Returns:
+        None if the hub cannot be asked: then only the cache can help.
+
+    Raises:
+        ConfigError: There is no such repository or revision, or it is not open to this user.
+        BrokenRun: The hub answered something else.
+    """
+    from huggingface_hub import HfApi
+
+    try:
+        with _explained(repository, revision, key):
+            info = HfApi().model_info(repository, revision=revision, files_metadata=True, timeout=_LIST_SECONDS)
+    except _Unreachable:
+        return None
+    return Listing(
+        commit=info.sha or revision or "main",
+        sizes={file.rfilename: file.size or 0 for file in info.siblings or ()},
+    )
+
+
+def download(repository: str, revision: str | None, *, key: str, patterns: Sequence[str]) -> Path:
+    """Bring files that match patterns to the hub's cache.
+
+    Args:
+        repository: `organisation/name`.
+        revision: Commit, tag or branch; None: the main branch.
+        key: The key of the configuration that names it, for messages.
+        patterns: As `fnmatch` reads them; `*` also stands for folders.
+
+    Returns:
+        The folder with the files.
+
+    Raises:
+        ConfigError: There is no such repository or revision, or it is not open to this user.
+        BrokenRun: The hub cannot be reached, and the cache has nothing, or the disk is full.
+    """
+    from huggingface_hub import snapshot_download
+
+    wanted = f"{repository}@{revision}" if revision else repository
+    try:
+        with _explained(repository, revision, key):
+            return Path(snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
+    except _Unreachable:
+        raise BrokenRun(
+            f"{wanted} is neither a folder, nor in the hub cache, and the hub cannot be reached",
+            fix="Check the path (relative to the configuration) or the network, or fill the cache with `hf download`.",
+        ) from None
+
+
+def download_files(repository: str, listing: Listing, names: Sequence[str], *, key: str) -> Path:
+    """Bring some of the listed files to the hub's cache; see `download`."""
+    return download(repository, listing.commit, key=key, patterns=[escape(name) for name in names])
+
+
+class _Unreachable(Exception):
+    """Nobody answers, or nobody may be asked."""
+
+
+@contextmanager
+def _explained(repository: str, revision: str | None, key: str) -> Iterator[None]:
+    """Turn the library's errors into sentences; `_Unreachable` for a hub that cannot be asked."""
+    from huggingface_hub.errors import (  # type: ignore[attr-defined]
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        HTTPError,  # of httpx, or of what came after it
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    wanted = f"{repository}@{revision}" if revision else repository
+    section = key.partition(".")[0]
+    try:
+        yield
+    except GatedRepoError:
+        raise ConfigError(
+            f"{key}: {wanted} is gated", fix="Accept its licence on the hub and set HF_TOKEN to a token of yours."
+        ) from None
+    except RevisionNotFoundError:
+        raise ConfigError(
+            f"{section}.revision: {repository} has no revision {revision!r:.80}",
+            fix="Use a commit of the repository's history.",
+        ) from None
+    except (LocalEntryNotFoundError, ConnectionError):
+        raise _Unreachable from None
+    except RepositoryNotFoundError:
+        raise ConfigError(
+            f"{key}: {wanted} is neither a folder nor a repository on the hub",
+            fix="Check the spelling; a private repository needs HF_TOKEN.",
+        ) from None
+    except HFValidationError as problem:
+        raise ConfigError(f"{key}: {wanted} is no repository of the hub: {problem}") from None
+    except (OSError, HTTPError) as problem:
+        if isinstance(problem, HTTPError) and not isinstance(problem, HfHubHTTPError):
+            raise _Unreachable from None  # no answer at all: the library in use has its own name for that
+        raise BrokenRun(f"{wanted} could not be downloaded: {str(problem).splitlines()[0]:.300}") from None

@@ -1,0 +1,302 @@
+"""`engine: {kind: ray}` on a real cluster of two workers on this machine."""
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from conftest import Ran
+
+from gate import __version__ as gate_version
+from gate.domain import Arm, Response
+from gate.engine import ray_pool
+from gate.engine.base_model import BaseFolder
+from gate.engine.ray_cluster import Share
+from gate.engine.ray_pool import WorkerPool
+from gate.engine.ray_worker import Opened, Work
+from gate.engine.session import Prompt, Request, Settings
+from gate.engine.transformers_engine import TransformersEngine
+from gate.errors import AdapterRefused, BrokenRun, GateError
+
+ray = pytest.importorskip("ray", reason="the optional package `ray` is not installed")
+
+Gate = Callable[..., Ran]
+PATIENCE_SECONDS = 60
+SUITES = ("--suite", "facts", "--suite", "routing", "--limit", 12)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """A cluster that somebody else runs: two CPUs and little memory. The gate must leave it alone."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    before = signal.getsignal(signal.SIGTERM)
+    ray.init(num_cpus=2, object_store_memory=80_000_000, include_dashboard=False, log_to_driver=False,
+             logging_level="ERROR", _temp_dir=folder)  # fmt: skip
+    yield
+    assert ray.is_initialized()
+    ray.shutdown()
+    signal.signal(signal.SIGTERM, before)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def configure(quickstart: Path, engine: str) -> Path:
+    text = (quickstart / "gate.yaml").read_text("utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith("engine:")]
+    path = quickstart / "other.yaml"
+    path.write_text(text.replace(line, f"engine: {engine}"), encoding="utf-8")
+    return path
+
+
+def answers(output: Path) -> str:
+    return (output / "responses.jsonl").read_text("utf-8")
+
+
+def manifest(output: Path) -> dict[str, Any]:
+    content = json.loads((output / "manifest.json").read_text("utf-8"))
+    return {key: value for key, value in content.items() if key != "timings"}
+
+
+def workers() -> set[int]:
+    """The processes of the workers, as the operating system knows them."""
+    return {
+        one.pid for one in psutil.process_iter(["cmdline"]) if "ray::RayWorker" in " ".join(one.info["cmdline"] or [])
+    }
+
+
+def test_run__two_ray_workers_answer_as_one_process_even_if_killed(
+    gate: Gate, quickstart: Path, tmp_path: Path, cluster: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: set[int] = set()
+    real = WorkerPool.answer_many
+
+    def answer_many(self: WorkerPool, works: Iterator[Work]) -> Iterator[tuple[Response, ...]]:
+        for given in real(self, works):
+            if not killed:
+                killed.update(workers())
+                for pid in killed:
+                    os.kill(pid, signal.SIGKILL)
+            yield given
+        assert workers()
+        assert not workers() & killed
+
+    monkeypatch.setattr(WorkerPool, "answer_many", answer_many)
+    config = configure(quickstart, "{kind: ray, workers: 2, device: cpu, batch_tokens: 512}")
+    ran = gate("answer", config, *SUITES, "--output", tmp_path / "ray")
+    assert (ran.code, ran.out) == (0, ""), ran.err
+    assert len(killed) in (1, 2)  # the second may not have been there yet
+    plain = configure(quickstart, "{kind: transformers, device: cpu, batch_tokens: 512}")
+    assert gate("answer", plain, *SUITES, "--no-cache", "--output", tmp_path / "plain").code == 0
+    assert answers(tmp_path / "ray") == answers(tmp_path / "plain")
+    assert manifest(tmp_path / "ray") == manifest(tmp_path / "plain")
+    # What the base answered in the cluster is found by a run without one.
+    assert "24 reference answers from the cache" in gate("answer", plain, *SUITES, "--output", tmp_path / "warm").err
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_run__a_stopped_run_leaves_no_ray_behind(quickstart: Path, tmp_path: Path, stop: signal.Signals) -> None:
+    config = configure(quickstart, "{kind: ray, address: local, workers: 1, device: cpu, batch_tokens: 256}")
+    command = [sys.executable, "-m", "gate", "run", str(config), "--output", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def running() -> list[psutil.Process]:
+        return psutil.Process(process.pid).children(recursive=True)
+
+    def ready() -> bool:
+        if stop == signal.SIGINT:  # while the worker is still loading the model
+            return any("ray::RayWorker" in " ".join(one.cmdline()) for one in running())
+        file = tmp_path / "out" / "responses.jsonl"
+        return file.exists() and file.stat().st_size > 0
+
+    began = time.monotonic()
+    while not ready():
+        assert process.poll() is None, "the run ended before it could be stopped"
+        assert time.monotonic() - began < PATIENCE_SECONDS
+        time.sleep(0.05)
+    started = running()
+    assert any("raylet" in one.name() for one in started)
+    process.send_signal(stop)
+    report, complaint = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 130, complaint
+    assert complaint.endswith("interrupted. Finished answers are kept: the same command continues.\n")
+    assert ("Traceback" in complaint, report) == (False, "")
+    _, alive = psutil.wait_procs(started, timeout=PATIENCE_SECONDS)
+    assert not alive
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "nowhere.invalid:6379"])
+def test_run__a_cluster_that_is_not_there_breaks_the_run(
+    gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    with socket.socket() as taken:  # bound, but nobody listens
+        taken.bind(("127.0.0.1", 0))
+        address = address.format(port=taken.getsockname()[1])
+        monkeypatch.setattr(ray, "is_initialized", lambda: False)
+        monkeypatch.setattr(ray, "shutdown", lambda: None)
+        config = configure(quickstart, f"{{kind: ray, address: '{address}'}}")
+        ran = gate("answer", config, *SUITES, "--output", tmp_path / "out")
+    assert ran.code == 4
+    assert f"gate: engine.address: no Ray cluster answers at {address}\n" in ran.err
+
+
+def test_run__a_cluster_that_refuses_breaks_the_run(
+    gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def init(**_: Any) -> None:
+        raise RuntimeError("Version mismatch\nand a second line")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(ray, "init", init)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        config = configure(quickstart, "{kind: ray}")
+        ran = gate("answer", config, *SUITES, "--output", tmp_path / "out")
+    assert ran.code == 4
+    assert f"the Ray cluster at {address} cannot be joined: Version mismatch\n" in ran.err
+
+
+def test_run__without_ray_says_how_to_install_it(
+    gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    ran = gate("answer", configure(quickstart, "{kind: ray}"), *SUITES, "--output", tmp_path / "out")
+    assert ran.code == 3
+    assert "pip install 'finetune-gate[ray]'" in ran.err
+
+
+# What follows is about the pool: its workers are real processes of the cluster that hold no model.
+
+
+def test_open__more_workers_than_the_cluster_has_are_refused(
+    gate: Gate, quickstart: Path, tmp_path: Path, cluster: None
+) -> None:
+    config = configure(quickstart, "{kind: ray, workers: 3, device: cpu}")
+    ran = gate("answer", config, *SUITES, "--output", tmp_path / "out")
+    assert ran.code == 3
+    assert "3 workers, but the Ray cluster has only 2 CPUs" in ran.err
+
+
+def prompt(case: str) -> Prompt:
+    return Prompt(suite="s", case=case, token_ids=(1,), max_new_tokens=1)
+
+
+def opened(**changes: Any) -> Opened:
+    arm = Arm(name="base", model="m", revision=None, adapter=None, description="d", digest="00")
+    made = Opened(host="here", gate_version=gate_version, arms={"base": arm}, environment={"torch": "2"},
+                  warnings=[], checks=[])  # fmt: skip
+    return dataclasses.replace(made, **changes)
+
+
+def pool(monkeypatch: pytest.MonkeyPatch, kind: type, count: int = 1) -> WorkerPool:
+    monkeypatch.setattr(ray_pool, "RayWorker", kind)
+    base = BaseFolder(path=Path("/m"), name="m", revision=None, description="d", digest="00")
+    settings = Settings(dtype="auto", template="chat", template_kwargs={})
+    request = Request(adapters={}, questions=(), prompted=None, prompted_digest=None, settings=settings)
+    return WorkerPool(Share(workers=count, cpus=1, gpus=0), TransformersEngine(), base, request)
+
+
+def stand_in(tells: Opened | GateError | str) -> type:
+    """A worker without a model; defined in a function, so that the cluster gets the code itself."""
+
+    class StandIn:
+        def open(self, *_: object) -> Opened | GateError:
+            if tells == "dies":
+                os._exit(1)
+            if isinstance(tells, str):
+                return dataclasses.replace(opened_here, environment={"torch": str(os.getpid())})
+            return tells
+
+        def batches(self) -> dict[str, Any]:
+            return {}
+
+        def answer(self, work: Work) -> tuple[Response, ...] | GateError:
+            case = work.batch[0].case
+            if case == "dies":
+                os._exit(1)
+            if case == "refused":
+                return BrokenRun("out of GPU memory", fix="Lower it.")
+            if case == "bug":
+                raise ZeroDivisionError("by zero")
+            return tuple(
+                Response(suite=one.suite, case=one.case, arm=work.arm, repeat=0, text=one.case, finish="stop", tokens=1)
+                for one in work.batch
+            )
+
+    opened_here = opened()
+    return StandIn
+
+
+def works(*cases: str) -> Iterator[Work]:
+    return (Work(arm="base", batch=(prompt(case),), repeat=0) for case in cases)
+
+
+def test_answer_many__every_batch_is_answered_once(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pool(monkeypatch, stand_in(opened()), count=2) as many:
+        texts = [one.text for given in many.answer_many(works(*"abcdefgh")) for one in given]
+        assert sorted(texts) == list("abcdefgh")
+        assert list(many.answer_many(works())) == []
+        with pytest.raises(BrokenRun, match="a Ray worker failed: ZeroDivisionError: by zero"):
+            list(many.answer_many(works("a", "bug")))
+
+
+def test_answer_many__what_a_worker_cannot_do_is_said(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pool(monkeypatch, stand_in(opened())) as many, pytest.raises(BrokenRun) as broken:
+        list(many.answer_many(works("a", "refused")))
+    assert (broken.value.message, broken.value.fix) == ("out of GPU memory", "Lower it.")
+
+
+def test_answer_many__a_batch_that_kills_every_worker_ends_the_run(
+    cluster: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+    with pool(monkeypatch, stand_in(opened()), count=2) as many, pytest.raises(BrokenRun) as broken:
+        given += list(many.answer_many(works(*"ab", "dies", *"cd")))
+    assert broken.value.message == "3 Ray workers died on the same batch of 1 prompts"
+
+
+def test_pool__what_a_worker_refuses_is_raised_as_it_was(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AdapterRefused) as raised:
+        pool(monkeypatch, stand_in(AdapterRefused("it does not fit", fix="Train it again.")))
+    assert (raised.value.message, raised.value.fix) == ("it does not fit", "Train it again.")
+
+
+def test_pool__workers_that_die_while_loading_end_the_run(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BrokenRun, match="Ray workers died 3 times without an answer"):
+        pool(monkeypatch, stand_in("dies"))
+
+
+def test_pool__unlike_workers_are_refused(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer_until_both_are_there() -> None:
+        with pool(monkeypatch, stand_in("unlike"), count=2) as many:
+            began = time.monotonic()
+            while time.monotonic() - began < PATIENCE_SECONDS:
+                list(many.answer_many(works(*"abcdefgh")))
+
+    with pytest.raises(BrokenRun, match="the Ray workers differ: torch is"):
+        answer_until_both_are_there()
+    with pytest.raises(BrokenRun, match="and 0 on the Ray worker here"):
+        pool(monkeypatch, stand_in(opened(gate_version="0")))
+
+
+def test_pool__workers_without_the_gate_are_refused_at_once(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    # This module is not to be imported where the workers run, as the gate is not where it is not installed.
+    with pytest.raises(BrokenRun, match="a Ray worker cannot load the gate: ModuleNotFoundError"):
+        pool(monkeypatch, NotImportable)
+
+
+class NotImportable:
+    def open(self, *_: object) -> Opened:
+        return opened()
