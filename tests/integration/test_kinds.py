@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import QUICKSTART, Ran
-from kinds import KINDS, Kind, adapter_files, disturb, load_base, make_adapter
+from kinds import KINDS, Kind, adapter_files, disturb, inspected, load_base, make_adapter
 from peft import LoraConfig, get_peft_model
 from plain_runs import NEW_TOKENS, TEXTS, Bases, Named, answered, plain, plain_adapter, prompt_ids, request
 from safetensors.torch import load_file, save_file
@@ -26,7 +26,9 @@ pytestmark = pytest.mark.usefixtures("cheap")
 def test_open__each_kind_answers_as_a_plain_run(bases: Bases, tmp_path: Path, kind: Kind) -> None:
     base, expected = bases(kind.base)
     adapter = make_adapter(kind, base, tmp_path / "adapter")
-    found, told = answered(base, request({"candidate": adapter_files(adapter)}))
+    # The inspection knows no adapters that switch themselves on at a token; the engine does.
+    files = adapter_files(adapter) if "alora_invocation_tokens" in kind.options else inspected(adapter)
+    found, told = answered(base, request({"candidate": files}))
     assert found["base"] == expected
     assert found["candidate"] == plain_adapter(base, adapter)
     assert found["candidate"] != found["base"]
@@ -154,9 +156,12 @@ def test_open__what_cannot_be_judged_is_refused_in_one_sentence(
         answered(bases("quickstart")[0], request({"candidate": adapter_files(adapter)}))
 
 
-def test_answer__the_command_line_takes_the_same_way(gate: Callable[..., Ran], kind_of: Named, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["lora-alpha_pattern", "lora-tokens", "ia3", "vera", "prompt_tuning", "prefix_tuning"])
+def test_answer__the_command_line_takes_the_same_way(
+    gate: Callable[..., Ran], kind_of: Named, tmp_path: Path, kind: str
+) -> None:
     base = QUICKSTART / "model"
-    adapter = make_adapter(kind_of("lora-alpha_pattern"), base, tmp_path / "adapter")
+    adapter = make_adapter(kind_of(kind), base, tmp_path / "adapter")
     cases = tmp_path / "cases.jsonl"
     cases.write_text(
         "\n".join(json.dumps({"id": f"c{row}", "prompt": text, "reference": "x"}) for row, text in enumerate(TEXTS)),
@@ -188,6 +193,6 @@ def test_open__a_checkpoint_and_a_named_adapter_answer_as_a_plain_run(bases: Bas
     checkpoint = tmp_path / "checkpoint-40"
     model.save_pretrained(checkpoint)
     (checkpoint / "candidate" / "optimizer.pt").write_bytes(b"a pickle that nobody opens")
-    found, _ = answered(base, request({"candidate": adapter_files(checkpoint / "candidate")}))
+    found, _ = answered(base, request({"candidate": inspected(checkpoint)}))
     assert found["base"] == expected
     assert found["candidate"] == plain_adapter(base, checkpoint / "candidate") != expected

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from kinds import Kind, adapter_files, disturb, load_base, load_router, make_adapter
+from kinds import Kind, adapter_files, disturb, inspected, load_base, load_router, make_adapter
 from peft import PeftModel
 from plain_runs import Bases, Named, answered, plain, plain_adapter, prompt_ids, request
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
@@ -148,7 +148,7 @@ def test_open__a_router_answers_with_its_likeliest_label(
     shutil.copytree(bases("quickstart")[0], base)
     spoil_config(base, pad_token_id=pad, **({"id2label": dict(enumerate(LABELS))} if named else {}))
     adapter = make_adapter(kind, base, tmp_path / "adapter", load=lambda folder: load_router(folder, len(LABELS)))
-    found, told = answered(base, request({"candidate": adapter_files(adapter)}))
+    found, told = answered(base, request({"candidate": inspected(adapter)}))
     names = LABELS if named else ["0", "1", "2", "3"]
     assert found["base"] == plain_labels(load_router(base, 4), base, names)
     with warnings.catch_warnings(action="ignore"):
