@@ -51,9 +51,7 @@ def import_ray() -> Any:
     Raises:
         ConfigError: If it is not installed.
     """
-    # Read when it is imported, and by the processes that it starts.
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when it is imported, and by the processes that it starts
     try:
         import ray
     except ImportError:
@@ -95,7 +93,7 @@ def _brought_up(ray: Any, address: str) -> Iterator[None]:
     try:
         found = _find(address)
         if found is not None:
-            _join(ray, found)
+            _join(ray, found, given=None if address == "auto" else address)
         else:
             folder = tempfile.mkdtemp(prefix="gate-", dir=_SHORT_FOLDER if _SHORT_FOLDER.is_dir() else None)
             _start(ray, folder)
@@ -125,12 +123,16 @@ def _find(address: str) -> str | None:
     return found
 
 
-def _join(ray: Any, address: str) -> None:
-    advice = "Start one with `ray start`, with the same versions of Ray and Python, or use `address: local`."
+def _join(ray: Any, address: str, *, given: str | None) -> None:
+    """Join a cluster. Told no address, Ray finds the same one, and trusts it with its token; others are not trusted."""
+    advice = (
+        "Start one with `ray start`, with the same versions of Ray and Python, or use `address: local`. "
+        "A cluster that asks for a token needs RAY_AUTH_MODE=token."
+    )
     if not _answers(address):  # Ray itself would try for minutes
         raise BrokenRun(f"engine.address: no Ray cluster answers at {address}", fix=advice)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=given, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError, ImportError, OSError) as problem:
         text = str(problem).strip().splitlines()
         raise BrokenRun(
