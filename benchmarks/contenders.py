@@ -124,6 +124,12 @@ def our_answers(work: Work) -> tuple[dict[str, Answers], dict[str, int]]:
     return answers, tokens
 
 
+def our_stages(work: Work) -> dict[str, float]:
+    """How long the stages of the gate's last run took, as it says itself, in seconds."""
+    manifest = json.loads((_output(work) / "manifest.json").read_text(encoding="utf-8"))
+    return {str(name): float(seconds) for name, seconds in manifest["timings"].items()}
+
+
 def plain(module: Sequence[str]) -> list[str]:
     """The command that people type."""
     return [sys.executable, "-m", *module]

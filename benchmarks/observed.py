@@ -60,7 +60,7 @@ class Observer:
         seen.count += 1
         seen.positions += ids.numel()
         mask = kwargs.get("attention_mask")
-        if getattr(mask, "shape", None) == ids.shape and ids.shape[-1] > 1:
+        if mask is not None and getattr(mask, "shape", None) == ids.shape and ids.shape[-1] > 1:
             rows = zip(ids.tolist(), mask.tolist(), strict=True)
             self.prompts += [[token for token, kept in zip(*row, strict=True) if kept] for row in rows]
 

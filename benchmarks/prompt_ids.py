@@ -1,6 +1,6 @@
 """Print the token ids of the prompts that the gate makes of a file of cases, as a JSON list of lists.
 
-python benchmarks/prompt_ids.py MODEL CASES.jsonl LIMIT
+python benchmarks/prompt_ids.py MODEL CASES.jsonl
 """
 
 import json
@@ -15,14 +15,14 @@ from gate.engine.session import Question
 
 def main(arguments: list[str]) -> None:
     """Render and print."""
-    model, cases, limit = arguments
+    model, cases = arguments
     rows = [json.loads(line) for line in Path(cases).read_text(encoding="utf-8").splitlines()]
     questions = [
         Question(
             suite="all",
             case=row["id"],
             messages=(Message(role="user", content=row["prompt"]),),
-            max_new_tokens=int(limit),
+            max_new_tokens=1,
         )
         for row in rows
     ]

@@ -9,6 +9,7 @@ Everything is seeded, and kept in WORK under a name made of all that it depends 
 import argparse
 import hashlib
 import json
+import math
 import shutil
 import sys
 from collections.abc import Callable
@@ -22,10 +23,11 @@ from widening import widen_adapter, widen_model, width_for
 LIMITS = {"short": 48, "long": 160}
 """Most new tokens of an answer; with the longest prompt it fits the 256 positions of the quickstart's model."""
 
-VARIANTS = {"none": (0.0, 0.0), "tenth": (0.08, 0.12), "half": (0.45, 0.55), "most": (0.95, 1.0)}
+VARIANTS = {"none": (0.0, 0.0), "tenth": (0.08, 0.12), "half": (0.45, 0.55), "most": (0.94, 0.99)}
 """Adapter -> the least and the largest share of answers that it shall change."""
 
 _ADAPTER = QUICKSTART / "adapters" / "forgetful"
+_HERE = Path(__file__).resolve().parent
 _PEAK_RATE = 3e-3
 _FIRST_SCALES = (0.001, 0.01, 0.1, 1.0, 4.0)
 _REFINED_AT_MOST = 8
@@ -59,10 +61,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--cases", type=int, default=200)
     parser.add_argument("--parameters", type=int, default=50_000_000)
     parser.add_argument("--steps", type=int, default=400, help="of teaching long answers")
+    parser.add_argument("--model", type=Path, help="measure this base instead, with --adapter")
+    parser.add_argument("--adapter", type=Path)
     given = parser.parse_args(arguments)
+    if given.model is not None:
+        given.work.mkdir(parents=True, exist_ok=True)
+        file = given.work / "given.json"
+        file.write_text(json.dumps(asdict(_given(given)), indent=2), encoding="utf-8")
+        sys.stdout.write(f"{file}\n")
+        return
     prompts = [one["prompt"] for asked in long_skills.cases(given.answers, given.cases).values() for one in asked]
     source = QUICKSTART / "model" if given.answers == "short" else _taught(given.work, given.steps)
-    name = _name(given.answers, given.cases, given.parameters, given.steps, files=[source / "model.safetensors"])
+    scripts = [_HERE / name for name in ("subjects.py", "long_skills.py", "widening.py")]
+    files = [*scripts, source / "model.safetensors", _ADAPTER / "adapter_model.safetensors"]
+    name = _name(given.answers, given.cases, given.parameters, files=files)
     target = given.work / f"subjects-{name}"
     if not (target / "subjects.json").is_file():
         shutil.rmtree(target, ignore_errors=True)
@@ -72,9 +84,50 @@ def main(arguments: list[str] | None = None) -> None:
     sys.stdout.write(f"{target / 'subjects.json'}\n")
 
 
+def _given(given: argparse.Namespace) -> Subjects:
+    """A model and an adapter of the user's own, on the GPU in bfloat16 where there is one."""
+    import torch
+    from safetensors import safe_open
+
+    parameters = 0
+    for file in given.model.glob("*.safetensors"):
+        with safe_open(file, framework="np") as weights:
+            parameters += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+    on_gpu = torch.cuda.is_available()
+    return Subjects(
+        model=str(given.model),
+        adapters={"given": str(given.adapter)},
+        scales={},
+        parameters=parameters,
+        answers=given.answers,
+        limit=LIMITS[given.answers],
+        device="cuda" if on_gpu else "cpu",
+        dtype="bfloat16" if on_gpu else "float32",
+        bandwidth_bytes=_gpu_bandwidth() if on_gpu else None,
+    )
+
+
+def _gpu_bandwidth() -> float:
+    """Bytes a second that the GPU reads and writes when it copies a gigabyte, the best of ten times."""
+    import torch
+
+    source = torch.empty(2**30, dtype=torch.uint8, device="cuda")
+    target = torch.empty_like(source)
+    seconds = []
+    for _ in range(10):
+        began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        began.record()
+        target.copy_(source)
+        ended.record()
+        torch.cuda.synchronize()
+        seconds.append(began.elapsed_time(ended) / 1e3)
+    return float(2 * source.numel() / min(seconds))
+
+
 def _taught(work: Path, steps: int) -> Path:
     """The quickstart's base after lessons in long answers."""
-    target = work / f"taught-{_name(steps, files=[QUICKSTART / 'model' / 'model.safetensors'])}"
+    files = [_HERE / "long_skills.py", QUICKSTART / "build.py", QUICKSTART / "model" / "model.safetensors"]
+    target = work / f"taught-{_name(steps, _PEAK_RATE, files=files)}"
     if (target / "tokenizer.json").is_file():
         return target
     import build
@@ -151,10 +204,9 @@ def search_scales(changed: Callable[[float], float]) -> dict[str, float]:
                 break
             below = max((scale for scale, share in seen.items() if share < least), default=None)
             above = min((scale for scale, share in seen.items() if share > most), default=None)
-            if below is None:
-                scale = min(seen) / 10  # none of the answers may change, and the weakest so far changes some
-            else:
-                scale = below * 4 if above is None else (below * above) ** 0.5
+            # Where even the weakest adapter so far changes too much, a weaker one is tried, and the reverse.
+            lower, upper = (min(seen) / 16 if below is None else below), (max(seen) * 4 if above is None else above)
+            scale = (lower * upper) ** 0.5
             if scale in seen:
                 break
             seen[scale] = changed(scale)
@@ -167,11 +219,9 @@ def _distance(share: float, least: float, most: float) -> float:
 
 
 def _name(*settings: object, files: list[Path]) -> str:
-    """A short name for everything that is made from these settings, these files and the scripts as they are."""
+    """A short name for everything that is made from these settings and these files."""
     digest = hashlib.sha256(repr(settings).encode())
-    here = Path(__file__).resolve().parent
-    scripts = [here / "subjects.py", here / "long_skills.py", here / "widening.py"]
-    for file in [*scripts, _ADAPTER / "adapter_model.safetensors", *files]:
+    for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 
