@@ -94,10 +94,11 @@ def ask_again(session: Session, known: Sequence[Response], *, seed: int, count: 
     Returns:
         How many answers have another text than before, of how many.
     """
+    drafts = {(one.suite, one.case): one for one in known}
     fresh = [
         answer
         for batch in to_ask_again(session, known, seed=seed, count=count)
-        for answer in session.answer(known[0].arm, batch, repeat=0)
+        for answer in session.answer(known[0].arm, batch, repeat=0, drafts=drafts)
         if answer.finish != "error"
     ]
     return disagreements(known, fresh), len(fresh)

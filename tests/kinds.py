@@ -24,6 +24,7 @@ from transformers import (
     MixtralForCausalLM,
 )
 
+from gate.adapters.folder import read_adapter
 from gate.engine.session import AdapterFiles
 
 ATTENTION = ["q_proj", "v_proj"]
@@ -99,8 +100,15 @@ def make_adapter(kind: Kind, base: Path, folder: Path, load: Callable[[Path], An
     return folder
 
 
+def inspected(folder: Path) -> AdapterFiles:
+    """An adapter as the inspection hands it on."""
+    found = read_adapter(folder)
+    return AdapterFiles(path=found.path, name=folder.name, tensor_names=found.tensor_names, description=found.description,
+                        digest=found.digest, peft_type=found.peft_type, task_type=found.task_type)  # fmt: skip
+
+
 def adapter_files(folder: Path) -> AdapterFiles:
-    """What the inspection of a sound adapter hands on."""
+    """An adapter past the inspection, whatever that says of it: to see what the engine itself refuses."""
     config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
     with safe_open(folder / "adapter_model.safetensors", framework="pt") as tensors:
         names = frozenset(tensors.keys())

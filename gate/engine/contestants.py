@@ -15,7 +15,7 @@ from gate.engine.fine_tune import FineTune
 from gate.engine.lengths import Batching
 from gate.engine.padding import drives_like_its_base, puts_virtual_tokens, safe_batching
 from gate.engine.session import AdapterFiles
-from gate.engine.shelf import Shelf, free_memory
+from gate.engine.shelf import Shelf
 from gate.engine.switch import attach, is_same, probe_adapter, probe_logits, quiet_peft
 from gate.errors import AdapterRefused
 
@@ -159,10 +159,9 @@ def _share(trial: Trial, adapters: Mapping[ArmName, AdapterFiles], shelf: Shelf,
             shelf.put("base", _builder(trial, held), model=tried)
         else:
             # What was tried is spoilt as a base; alone on it, the adapter is what it should be.
-            shelf.drop("base")
             shelf.put(name, alone, model=None if shared else tried)
-        tried = None
-        free_memory()
+            tried = None
+            shelf.drop("base")
     return shared
 
 

@@ -1,5 +1,6 @@
 """Loading what transformers loads: device, tokenizer, weights, and the tokens that end an answer."""
 
+import platform
 import re
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,18 @@ def stop_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     if not found:
         raise ConfigError("base.model: neither tokenizer nor model name an end-of-sequence token")
     return tuple(found)
+
+
+def surroundings(device: str) -> dict[str, str]:
+    """What answers depend on besides weights, prompts and settings: versions and device."""
+    import torch
+
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        **versions("transformers", "peft", "tokenizers"),
+        "device": device_name(device),
+    }
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -16,6 +16,8 @@ from gate.engine.padding import first_logits
 from gate.engine.session import Prompt, Request, Settings
 from gate.errors import AdapterRefused
 
+_PROBE_TOKENS = 32
+"""Whether weights are the same shows after a few tokens as well as after many, and sooner."""
 _PLAIN = ("float32", "bfloat16", "float16")
 """Number formats in which a fine-tune may be loaded like its base; any other is a quantised base's."""
 
@@ -58,9 +60,9 @@ class Opening:
 
     @property
     def probes(self) -> list[tuple[int, ...]]:
-        """Prompts to try the arms with, one of each suite first."""
-        first_of_suite = {prompt.suite: prompt.token_ids for prompt in reversed(self.prompts)}
-        return [*first_of_suite.values(), *(prompt.token_ids for prompt in self.prompts)]
+        """Ends of prompts to try the arms with, one of each suite first."""
+        first_of_suite = {prompt.suite: prompt for prompt in reversed(self.prompts)}
+        return [one.token_ids[-_PROBE_TOKENS:] for one in (*first_of_suite.values(), *self.prompts)]
 
     def fine_tune(self, folder: BaseFolder, settings: Settings) -> FineTune:
         """A model of its own, loaded in the base's number format."""

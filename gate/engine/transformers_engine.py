@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,18 +15,10 @@ from gate.engine.chat_template import BEGUN_BY_PROMPT, REASONING
 from gate.engine.classifier import classify, labels_of
 from gate.engine.contestants import Contestant
 from gate.engine.lengths import rows_together, strictest
-from gate.engine.loading import (
-    device_name,
-    limit_threads,
-    load_tokenizer,
-    pick_device,
-    silence,
-    stop_ids,
-    versions,
-)
+from gate.engine.loading import limit_threads, load_tokenizer, pick_device, silence, stop_ids, surroundings
 from gate.engine.opening import Opening, base_loader, open_arms
 from gate.engine.padding import pad_left, set_generation
-from gate.engine.preflight import Subject, begins_reasoning, check_arms, check_prompts
+from gate.engine.preflight import begins_reasoning, check_arms, check_prompts, look_at
 from gate.engine.prompts import FOLDED_WARNING, fit_template, render
 from gate.engine.quick import QuickPath, probe_of
 from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Question, Request, Session, plan_batches
@@ -58,8 +49,6 @@ class _TransformersSession:
     """The loaded arms. See `Session`."""
 
     def __init__(self, engine: TransformersEngine, base: BaseFolder, request: Request) -> None:
-        import torch
-
         silence()
         for files in request.adapters.values():
             try_attach(base, files)
@@ -74,8 +63,8 @@ class _TransformersSession:
         self.batches, folded = self._plan(engine, request, getattr(first.config, "max_position_embeddings", None))
         self._stop_ids = stop_ids(first, self._tokenizer) if self._labels is None else (0,)
         self._quick = QuickPath(first, device=self._device, batch_tokens=self._batch_tokens(engine))
-        subject = self._subject(first, base, request, folded=folded)
-        checks = check_prompts(subject) if self._labels is None else ()
+        subject = look_at(first, self._tokenizer, base=base, request=request, batches=self.batches, folded=folded)
+        checks = check_prompts(subject)
         ready = [first]
         del first
         opening = Opening(
@@ -100,10 +89,7 @@ class _TransformersSession:
         self._said: dict[tuple[str, str], tuple[int, ...]] = {}
         self.warnings = [*opened.warnings, *([FOLDED_WARNING] if folded else [])]
         self.environment = {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            **versions("transformers", "peft", "tokenizers"),
-            "device": device_name(self._device),
+            **surroundings(self._device),
             "dtype": dtype,
             **({"quantization": self.settings.quantization} if self.settings.quantization != "none" else {}),
             **({REASONING: BEGUN_BY_PROMPT} if begins_reasoning(subject) else {}),
@@ -253,19 +239,6 @@ class _TransformersSession:
             with_prompt, prompt_folded = fit_template(request.prompted, self._tokenizer, self.settings)
             prompted, folded = batches(with_prompt), folded or prompt_folded
         return {arm: prompted if prompted is not None and arm == "prompted" else common for arm in request.arms}, folded
-
-    def _subject(self, model: Any, base: BaseFolder, request: Request, *, folded: bool) -> Subject:
-        return Subject(
-            tokenizer=self._tokenizer,
-            config=model.config,
-            embedding_rows=model.get_input_embeddings().num_embeddings,
-            dtype=str(model.dtype).removeprefix("torch."),
-            stop_ids=self._stop_ids,
-            base=base,
-            request=request,
-            batches=self.batches,
-            folded=folded,
-        )
 
     def _generation_config(self, max_new_tokens: int, stops: Sequence[int]) -> Any:
         from transformers import GenerationConfig

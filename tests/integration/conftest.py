@@ -1,11 +1,12 @@
 """The quickstart's real model, and the command line as a person uses it, run in this process."""
 
+import gc
 import json
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,3 +75,42 @@ def git() -> Callable[..., None]:
         subprocess.run(command, cwd=folder, env=environment, check=True)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any], tuple[Path, dict[str, str]]]:
+    """Small models of several builds by name: their folders, and what they answer alone, each made once."""
+    from kinds import load_base, make_base
+    from plain_runs import plain
+
+    made: dict[Any, tuple[Path, dict[str, str]]] = {}
+
+    def base(name: Any) -> tuple[Path, dict[str, str]]:
+        if name not in made:
+            folder = make_base(name, tmp_path_factory.mktemp(name))
+            made[name] = folder, plain(load_base(folder), folder)
+        return made[name]
+
+    return base
+
+
+@pytest.fixture(scope="session")
+def kind_of() -> Callable[[str], Any]:
+    """How to make an adapter, by name."""
+    from kinds import KINDS
+
+    return {kind.id: kind for kind in KINDS}.__getitem__
+
+
+@pytest.fixture(scope="module")
+def cheap() -> Iterator[None]:
+    """Compute with one thread, and let no collection of garbage look at what was there before."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+    torch.set_num_threads(threads)

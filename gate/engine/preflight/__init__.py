@@ -10,7 +10,7 @@ from dataclasses import replace
 from gate import wording
 from gate.domain import ArmName, Check
 from gate.engine.preflight import folders, template, tokens, weights
-from gate.engine.preflight.subject import Subject
+from gate.engine.preflight.subject import Subject, look_at
 from gate.engine.preflight.template import begins_reasoning
 from gate.engine.preflight.weights import Switched
 from gate.errors import ConfigError
@@ -81,4 +81,4 @@ def settle(checks: Iterable[Check], allow: frozenset[str]) -> tuple[Check, ...]:
     return settled
 
 
-__all__ = ["Subject", "begins_reasoning", "check_arms", "check_prompts", "settle"]
+__all__ = ["Subject", "begins_reasoning", "check_arms", "check_prompts", "look_at", "settle"]

@@ -12,6 +12,7 @@ from typing import Any
 from gate.domain import ArmName, Check, Message
 from gate.engine.base_model import BaseFolder
 from gate.engine.chat_template import apply_template
+from gate.engine.loading import stop_ids
 from gate.engine.session import Prompt, Question, Request
 
 _TITLES = {
@@ -88,6 +89,34 @@ class Subject:
         """Tokens of a text, without those that a tokenizer adds unless asked to."""
         found: list[int] = self.tokenizer([text], add_special_tokens=special)["input_ids"][0]
         return found
+
+
+def look_at(
+    model: Any,
+    tokenizer: Any,
+    *,
+    base: BaseFolder,
+    request: Request,
+    batches: Mapping[ArmName, Sequence[tuple[Prompt, ...]]],
+    folded: bool,
+) -> Subject:
+    """Take from the loaded base what the checks need, and let go of it; the fields are those of `Subject`."""
+    return Subject(
+        tokenizer=tokenizer,
+        config=model.config,
+        embedding_rows=model.get_input_embeddings().num_embeddings,
+        dtype=str(model.dtype).removeprefix("torch."),
+        stop_ids=() if answers_with_labels(request) else stop_ids(model, tokenizer),
+        base=base,
+        request=request,
+        batches=batches,
+        folded=folded,
+    )
+
+
+def answers_with_labels(request: Request) -> bool:
+    """Whether the arms are classifiers, whose answers nothing needs to stop."""
+    return any(files.task_type == "SEQ_CLS" for files in request.adapters.values())
 
 
 def passed(check: str, message: str = "") -> Check:

@@ -9,7 +9,7 @@ from datetime import date
 from gate import wording
 from gate.domain import Check, Message
 from gate.engine.chat_template import TODAY, opens_reasoning, template_source, without_reasoning
-from gate.engine.preflight.subject import Subject, failed, passed, quoted, skipped, warned
+from gate.engine.preflight.subject import Subject, answers_with_labels, failed, passed, quoted, skipped, warned
 
 _RAW = "Prompts are raw text (`generation.template: raw`)."
 _SYSTEM = Message(role="system", content="gatesystemsentinel")
@@ -105,6 +105,8 @@ def end_of_turn(subject: Subject) -> Check:
     """P22: what the template writes behind an answer is a token that stops one."""
     if not subject.is_chat:
         return skipped("P22", _RAW)
+    if answers_with_labels(subject.request):
+        return skipped("P22", "The arms answer with labels.")
     text = subject.render(_USER, _ANSWER, open_answer=False)
     if text is None or _ANSWER.content not in text:
         return skipped("P22", "The chat template writes no turn of the assistant.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gate import wording
 from gate.data.shots import fold_system
 from gate.domain import ArmName, Check
-from gate.engine.preflight.subject import Subject, failed, passed, skipped, warned
+from gate.engine.preflight.subject import Subject, answers_with_labels, failed, passed, skipped, warned
 
 if TYPE_CHECKING:
     import torch
@@ -48,9 +48,8 @@ def training_rows(subject: Subject, arms: Mapping[ArmName, Switched]) -> Check:
     lessons = subject.request.lessons
     if not lessons:
         return skipped("P28", "No `training.data` is configured.")
-    files = subject.request.adapters.get("candidate")
-    if files is not None and files.task_type != "CAUSAL_LM":
-        return skipped("P28", "The candidate does not write text.")
+    if answers_with_labels(subject.request):
+        return skipped("P28", "The arms answer with labels.")
     rows = _rows(subject)
     if len(rows) < _FEWEST_ROWS:
         return skipped(

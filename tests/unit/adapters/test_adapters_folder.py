@@ -162,3 +162,89 @@ def test_name_warning__compares_the_last_part_of_the_name() -> None:
     assert name_warning("/home/me/models/tiny", "model/tiny") is None
     assert name_warning(None, "model") is None
     assert "trained on 'org/a'" in (name_warning("org/a", "org/b") or "")
+
+
+def outcomes(folder: Path, *allow: str) -> dict[str, str]:
+    return {check.id: check.outcome for check in read_adapter(folder, allow=frozenset(allow)).checks}
+
+
+def test_read_adapter__names_what_was_looked_at(tmp_path: Path) -> None:
+    adapter = read_adapter(write_adapter(tmp_path), base="base")
+    assert [check.id for check in adapter.checks] == ["P01", "P02", "P03", "P04", "P05", "P06", "P07", "P32"]
+    assert {check.outcome for check in adapter.checks} == {"ok"}
+    assert (adapter.peft_type, adapter.task_type, adapter.note) == ("LORA", "CAUSAL_LM", None)
+    assert {check.id for check in read_adapter(tmp_path, base="other").checks if check.outcome == "warn"} == {"P07"}
+
+
+def test_read_adapter__some_failures_can_be_allowed(tmp_path: Path) -> None:
+    untrained = {A: np.ones((4, 8), np.float32), B: np.zeros((8, 4), np.float32)}
+    changed = CONFIG | {"lora_alpha": 0, "invented": 1}
+    folder = write_adapter(tmp_path, config=changed, tensors=untrained)
+    found = outcomes(folder, "P03", "P04", "P06", "P32")
+    assert {check for check, outcome in found.items() if outcome == "allowed"} == {"P03", "P04", "P06"}
+    for missing in ("P03", "P04", "P06"):
+        with pytest.raises(AdapterRefused, match=rf"\({missing}\)"):
+            outcomes(folder, *({"P03", "P04", "P06"} - {missing}))
+
+
+@pytest.mark.parametrize(
+    ("change", "tensors"),
+    [
+        ({"auto_mapping": {"parent_library": "os", "base_model_class": "system"}}, None),
+        ({"invented": "text"}, None),
+        ({"lora_alpha": 1e30}, None),
+        ({}, {A: np.full((4, 8), np.nan, np.float32), B: np.ones((8, 4), np.float32)}),
+        ({"r": 3}, None),
+    ],
+)
+def test_read_adapter__others_cannot(tmp_path: Path, change: dict[str, object], tensors: object) -> None:
+    folder = write_adapter(tmp_path, config=CONFIG | change, tensors=tensors)  # type: ignore[arg-type]
+    with pytest.raises(AdapterRefused):
+        outcomes(folder, *(f"P{number:02}" for number in range(1, 37)))
+
+
+def test_read_adapter__what_peft_writes_for_an_adapter_without_a_task(tmp_path: Path) -> None:
+    written = {"base_model_class": "LlamaForCausalLM", "parent_library": "transformers.models.llama.modeling_llama"}
+    assert (
+        read_adapter(write_adapter(tmp_path / "a", config=CONFIG | {"auto_mapping": written})).task_type == "CAUSAL_LM"
+    )
+    for library in ("transformers_evil", "transformers.models;os", "os"):
+        write_adapter(tmp_path / "b", config=CONFIG | {"auto_mapping": written | {"parent_library": library}})
+        with pytest.raises(AdapterRefused, match="'auto_mapping' is set"):
+            read_adapter(tmp_path / "b")
+
+
+def test_read_adapter__an_unusual_scale_is_a_warning(tmp_path: Path) -> None:
+    folder = write_adapter(tmp_path, config=CONFIG | {"lora_alpha": 1000})
+    assert outcomes(folder)["P04"] == "warn"
+    assert outcomes(write_adapter(tmp_path, config=CONFIG | {"lora_alpha": 100, "use_rslora": True}))["P04"] == "ok"
+    assert outcomes(write_adapter(tmp_path, config=CONFIG | {"lora_alpha": -8}))["P04"] == "warn"
+
+
+def test_read_adapter__some_updates_that_are_zero_are_a_warning(tmp_path: Path) -> None:
+    more = {
+        A.replace("q_proj", "k_proj"): np.ones((4, 8), np.float32),
+        B.replace("q_proj", "k_proj"): np.zeros((8, 4), np.float32),
+    }
+    ones = {A: np.ones((4, 8), np.float32), B: np.ones((8, 4), np.float32)}
+    assert outcomes(write_adapter(tmp_path, tensors=ones | more))["P03"] == "warn"
+
+
+@pytest.mark.parametrize("name", ["A.magnitude", "base_model.model.lm_head.weight"])
+def test_read_adapter__a_zero_product_beside_a_trained_tensor_is_no_base(tmp_path: Path, name: str) -> None:
+    tensors = {A: np.ones((4, 8), np.float32), B: np.zeros((8, 4), np.float32), name: np.ones(8, np.float32)}
+    assert outcomes(write_adapter(tmp_path, tensors=tensors))["P03"] == "warn"
+
+
+def test_read_adapter__a_checkpoint_says_which(tmp_path: Path) -> None:
+    for step in (5, 40, 100):
+        write_adapter(tmp_path / "run" / f"checkpoint-{step}" / "support")
+    adapter = read_adapter(tmp_path / "run")
+    assert adapter.path == tmp_path / "run" / "checkpoint-100" / "support"
+    assert "the checkpoint with the highest step, 'checkpoint-100/support' (2 not judged)" in str(adapter.note)
+
+
+def test_read_adapter__a_dvc_stub_for_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "support.dvc").write_text("outs: []")
+    with pytest.raises(AdapterRefused, match=r"only its .dvc file is here.*\(P01\)"):
+        read_adapter(tmp_path / "support")

@@ -1,14 +1,16 @@
 """Preflight of the chat template: small templates on the quickstart's tokenizer, one thing wrong in each."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
-from preflight_subject import CHAT, question, subject, turn
+from preflight_subject import CHAT, MODEL, question, subject, turn
 
 from gate.engine.chat_template import apply_template, opens_reasoning, without_reasoning
 from gate.engine.preflight import begins_reasoning
 from gate.engine.preflight.template import arguments, end_of_turn, same_every_day, turns
+from gate.engine.session import AdapterFiles
 
 SYSTEM = question(turn("system", "Be brief."), turn("user", "q"), case="c2")
 NO_SYSTEM = CHAT.replace("for m in messages", "for m in messages if m.role != 'system'")
@@ -166,3 +168,10 @@ def test_end_of_turn__nothing_behind_an_answer() -> None:
 
 def test_end_of_turn__needs_a_turn_of_the_assistant() -> None:
     assert end_of_turn(subject("{{ messages[0].content }}")).outcome == "skipped"
+
+
+def test_end_of_turn__labels_need_no_end() -> None:
+    files = AdapterFiles(path=MODEL, name="a", tensor_names=frozenset(), description="", digest="", task_type="SEQ_CLS")
+    made = subject(CHAT.replace("<|im_end|>", "<|pad|>"))
+    made = replace(made, request=replace(made.request, adapters={"candidate": files}))
+    assert end_of_turn(made).message == "The arms answer with labels."

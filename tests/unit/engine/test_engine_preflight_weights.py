@@ -88,7 +88,7 @@ def test_training_rows__a_candidate_that_only_classifies_is_left_out(tuned: Any)
     files = AdapterFiles(path=MODEL, name="a", tensor_names=frozenset(), description="", digest="", task_type="SEQ_CLS")
     made = subject(TEMPLATE, request={"lessons": lessons()})
     made = replace(made, request=replace(made.request, adapters={"candidate": files}))
-    assert training_rows(made, arms(tuned)).outcome == "skipped"
+    assert training_rows(made, arms(tuned)).message == "The arms answer with labels."
 
 
 def test_training_rows__raw_text_takes_the_tokenizers_own_beginning(tuned: Any) -> None:

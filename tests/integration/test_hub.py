@@ -1,0 +1,195 @@
+"""Adapters and models from a hub: a small server that speaks the parts of its protocol that are needed."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from conftest import QUICKSTART, Ran, read_round
+
+Gate = Callable[..., Ran]
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class FakeHub(BaseHTTPRequestHandler):
+    """One revision of a few repositories; remembers what was downloaded."""
+
+    repositories: ClassVar[dict[str, dict[str, bytes]]] = {}
+    downloaded: ClassVar[list[str]] = []
+    claimed_sizes: ClassVar[dict[str, int]] = {}
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _answer(self, *, body: bool) -> None:
+        path = self.path.partition("?")[0].strip("/")
+        if path.startswith("api/models/"):
+            self._info(path.removeprefix("api/models/"))
+            return
+        repository, found, rest = path.partition("/resolve/")
+        revision, _, name = rest.partition("/")
+        content = self.repositories.get(repository, {}).get(name)
+        if not found or content is None or revision not in (COMMIT, "v1"):
+            self._fail("EntryNotFound" if repository in self.repositories else "RepoNotFound")
+            return
+        if body:
+            self.downloaded.append(name)
+        self.send_response(200)
+        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()[:40]}"')
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+
+    def _info(self, path: str) -> None:
+        repository, _, wanted = path.replace("/tree/", "/revision/").partition("/revision/")
+        revision = wanted.partition("/")[0]
+        if repository == "org/gated":
+            self._fail("GatedRepo", 403)
+        elif repository not in self.repositories:
+            self._fail("RepoNotFound")
+        elif revision not in ("", "v1", "main", COMMIT):
+            self._fail("RevisionNotFound")
+        else:
+            files = self.repositories[repository]
+            sizes = {name: self.claimed_sizes.get(name, len(content)) for name, content in files.items()}
+            tree = [{"type": "file", "path": name, "size": size, "oid": "0" * 40} for name, size in sizes.items()]
+            siblings = [{"rfilename": name, "size": size, "blobId": "0" * 40} for name, size in sizes.items()]
+            self._json(tree if "/tree/" in path else {"id": repository, "sha": COMMIT, "siblings": siblings})
+
+    def _json(self, value: object) -> None:
+        content = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _fail(self, code: str, status: int = 404) -> None:
+        self.send_response(status)
+        self.send_header("X-Error-Code", code)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[FakeHub]]:
+    adapter, model = read(QUICKSTART / "adapters" / "forgetful"), read(QUICKSTART / "model")
+    weights = model["model.safetensors"]
+    other = weights[:-8] + bytes(byte ^ 1 for byte in weights[-8:-4]) + weights[-4:]
+    FakeHub.repositories = {
+        "org/adapter": adapter | {"evil.py": b"raise SystemExit", "adapter_model.bin": b"cos\nsystem\n."},
+        "org/checkpoints": {f"checkpoint-{step}/{name}": data for step in (9, 10) for name, data in adapter.items()},
+        "org/pickled": {"adapter_config.json": b"{}", "adapter_model.bin": b"cos\nsystem\n."},
+        "org/large": adapter,
+        "org/tuned": model | {"model.safetensors": other, "evil.py": b"raise SystemExit", "x.bin": b"cos\n."},
+    }
+    FakeHub.downloaded, FakeHub.claimed_sizes = [], {}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FakeHub)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    # The library reads its environment once, when it is imported.
+    import huggingface_hub.constants
+    from huggingface_hub import constants, hf_api
+
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(hf_api.api, "endpoint", endpoint)
+    assert huggingface_hub.constants is constants
+    yield FakeHub
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def configured(quickstart: Path, candidate: str) -> Path:
+    path = quickstart / "gate.yaml"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("{adapter: adapters/forgetful}", candidate), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("repository", "downloaded"),
+    [
+        ("org/adapter", {"adapter_config.json", "adapter_model.safetensors"}),
+        ("org/checkpoints", {"checkpoint-10/adapter_config.json", "checkpoint-10/adapter_model.safetensors"}),
+    ],
+)
+def test_run__an_adapter_from_the_hub(
+    gate: Gate, hub: type[FakeHub], quickstart: Path, tmp_path: Path, repository: str, downloaded: set[str]
+) -> None:
+    config = configured(quickstart, f"{{adapter: {repository}, revision: v1}}")
+    ran = gate("run", config, "--limit", 2, "--output", tmp_path / "out", "--quiet")
+    assert ran.code in (0, 1), ran.err
+    assert read_round(tmp_path / "out")["arms"]["candidate"]["adapter"] == f"{repository}@v1"
+    assert set(hub.downloaded) == downloaded
+
+
+@pytest.mark.parametrize(
+    ("candidate", "message"),
+    [
+        ("{adapter: org/pickled, revision: v1}", "only adapter_model.bin is there; pickle files are never loaded"),
+        (
+            "{adapter: org/nothing, revision: v1}",
+            "candidate.adapter: org/nothing@v1 is neither a folder nor a repository",
+        ),
+        ("{adapter: org/adapter, revision: v2}", "candidate.revision: org/adapter has no revision 'v2'"),
+        ("{adapter: org/gated, revision: v1}", "candidate.adapter: org/gated@v1 is gated"),
+        ("{adapter: org/tuned, revision: v1}", "the repository holds no adapter_config.json and no adapter_model"),
+        ("{adapter: org/large, revision: v1}", "an adapter may have 4 GiB (P32)"),
+        ("{adapter: org/adapter}", "no such folder (P02)"),
+        ("{model: org/nothing, revision: v1}", "candidate.model: org/nothing@v1 is neither a folder nor a repository"),
+        ("{adapter: adapters/careful, revision: v1}", "adapters/careful is a folder and has no revisions"),
+        ("{adapter: https://evil.example/x, revision: v1}", "is neither a folder nor a hub id"),
+    ],
+)
+def test_run__what_a_hub_cannot_give_is_one_sentence(
+    gate: Gate, hub: type[FakeHub], quickstart: Path, candidate: str, message: str
+) -> None:
+    if "large" in candidate:
+        hub.claimed_sizes["adapter_model.safetensors"] = 5 * 1024**3
+    ran = gate("run", configured(quickstart, candidate), "--quiet")
+    assert ran.code == 3, ran.err
+    assert message in ran.err
+    assert "Traceback" not in ran.err
+    assert hub.downloaded == []
+
+
+def test_model_from_hub__weights_and_tokenizer_and_nothing_that_runs(hub: type[FakeHub]) -> None:
+    from gate.adapters.hub import model_from_hub
+
+    found = model_from_hub("org/tuned", None, key="candidate.model")
+    assert found.commit == COMMIT
+    assert {path.name for path in found.path.iterdir()} == set(read(QUICKSTART / "model"))
+
+
+def test_run__an_unreachable_hub_is_a_broken_run(
+    gate: Gate, hub: type[FakeHub], quickstart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    ran = gate("run", configured(quickstart, "{adapter: org/adapter, revision: v1}"), "--quiet")
+    assert ran.code == 4
+    assert "org/adapter@v1 is neither a folder, nor in the hub cache, and the hub cannot be reached" in ran.err
