@@ -6,22 +6,22 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from gate import __version__, wording
-from gate.arms import refuse_unanswerable
-from gate.assemble import Scored, StripThinking, strip_rule
+from gate.arms import Ready, refuse_unanswerable
+from gate.assemble import Scored, strip_rule
 from gate.config.load import LoadedConfig
 from gate.data.digest import asked_digest
-from gate.deciding import decide_run, is_futile_run
+from gate.deciding import decide_run
 from gate.domain import Arm, ArmName, Check, Response, Round
-from gate.engine.answer_cache import CachedAnswers
 from gate.engine.answering import Progress, answer_all, signature, usable
+from gate.engine.session import Session
 from gate.noise import measure_noise, noise_warnings
 from gate.plan import ARM_ORDER, Options, Plan, make_plan
 from gate.recorded import ReadAs, read_recorded, refuse_changed
@@ -32,8 +32,9 @@ from gate.reuse import reference_cache, reuse
 from gate.round_parts import choose_evidence, endless_warning, length_shifts, summarise
 from gate.rules.verdict import conclude
 from gate.run_folder import REPORT, ROUND, Manifest, RunFolder
-from gate.stages import Schedule, is_decided, schedule, stopped_note
+from gate.stages import Schedule, schedule, stopped_note
 from gate.transport.git import head_commit
+from gate.watching import Looking, Recorder, Stopwatch
 
 _SIGNATURE_CHARACTERS = 12
 _DAY_SECONDS = 86_400
@@ -45,24 +46,6 @@ class Display(Progress, Protocol):
     def say(self, text: str) -> None:
         """Tell the person who waits what is happening."""
         ...
-
-
-class Stopwatch:
-    """How long the stages of a run took, in seconds."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage."""
-        began = time.perf_counter()
-        yield
-        self.add(name, time.perf_counter() - began)
-
-    def add(self, name: str, seconds: float) -> None:
-        """Add to a stage's time."""
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 3)
 
 
 def run(loaded: LoadedConfig, options: Options, display: Display, *, now: datetime) -> Round:
@@ -86,23 +69,10 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             folder.drop_finished()
             stages = schedule(plan) if config.statistics.sequential else None
             ready = stack.enter_context(ready_request(loaded, options, plan, schedule=stages))
-            base = ready.base
         display.say(f"loading {wording.listing(list(ready.names))}")
         with watch.stage("load"):
-            session = stack.enter_context(config.engine.open(base, ready.request))
-        manifest = Manifest(
-            signature=signature(session),
-            arms=session.arms,
-            environment=session.environment,
-            warnings=(*ready.warnings, *session.warnings, *preflight.allowed_warnings(session.checks)),
-            timings=watch.seconds,
-            limit=options.limit,
-            asked={one.suite.name: asked_digest(one.suite.cases) for one in plan.suites},
-            generation=_short_digest(config.generation.model_dump(mode="json")),
-            schedule=stages,
-            preflight=_in_order_of_id([*ready.checks, *session.checks]),
-            noise_floor=ready.noise_floor,
-        )
+            session = stack.enter_context(config.engine.open(ready.base, ready.request))
+        manifest = _manifest(loaded, options, plan, ready=ready, session=session, stages=stages)
         for check in preflight.notable(manifest.preflight):
             display.say(terminal(preflight.sentence(check)))
         # What failed in a run that broke off is asked again.
@@ -110,7 +80,7 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
         answers = list(usable(session, earlier))
         today = int(time.time() // _DAY_SECONDS)
         cache = stack.enter_context(
-            reference_cache(options.cache, session, base, folder=loaded.folder, today=today, report=display.say)
+            reference_cache(options.cache, session, ready.base, folder=loaded.folder, today=today, report=display.say)
         )
         rechecked = (0, 0)
         if cache is not None:
@@ -121,59 +91,37 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             display.say(f"{len(reused):,} reference answers from the cache")
         folder.write_responses(answers, {})
         folder.write_manifest(manifest)
+        strip = strip_rule(config.generation.strip_thinking, session.environment)
+        looking = Looking(plan, answers, stages, strip=strip, futility=config.statistics.futility)
         with folder.recorder(answers) as write:
-            record = _Recorder(write, cache, watch)
-            strip = strip_rule(config.generation.strip_thinking, session.environment)
-            looking = _Looking(plan, answers, stages, strip=strip, futility=config.statistics.futility)
+            record = Recorder(write, cache, watch)
             answer_all(session, done=tuple(answers), record=record, progress=display, decided=looking)
         if config.engine.computes:
             with watch.stage("noise"):
                 check, floor = measure_noise(session, answers, seed=plan.seed, before=rechecked)
-            checks = _in_order_of_id([*manifest.preflight, check])
-            manifest = replace(manifest, preflight=checks, noise_floor=floor)
+            manifest = replace(manifest, preflight=_by_id([*manifest.preflight, check]), noise_floor=floor)
     asked = plan if looking.so_far is None else looking.so_far.asked_part(plan)
     folder.write_responses(_in_order(asked, answers), {})
     folder.write_manifest(replace(manifest, timings=watch.seconds, schedule=looking.so_far))
 
 
-class _Recorder:
-    """Takes answers in as they come: to disk, to the cache, and their time to the arm that gave them."""
-
-    def __init__(
-        self, write: Callable[[tuple[Response, ...]], None], cache: CachedAnswers | None, watch: Stopwatch
-    ) -> None:
-        self._write, self._cache, self._watch = write, cache, watch
-        self._since = time.perf_counter()
-
-    def __call__(self, responses: tuple[Response, ...]) -> None:
-        self._write(responses)
-        if self._cache is not None:
-            self._cache.remember(one for one in responses if one.arm != "candidate")
-        now = time.perf_counter()
-        self._watch.add(f"answer {responses[0].arm}", now - self._since)
-        self._since = now
-
-
-class _Looking:
-    """Looks at the rules after each stage of a run, and knows how far it came."""
-
-    def __init__(
-        self, plan: Plan, answers: Sequence[Response], stages: Schedule | None, *, strip: StripThinking, futility: bool
-    ) -> None:
-        self._plan, self._answers, self._strip = plan, answers, strip
-        self._lenient = futility and plan.fail_on != "inconclusive"
-        self.so_far = stages
-        """None: everything is asked at once."""
-
-    def __call__(self, stage: int) -> bool:
-        """Whether a run may stop after this stage; at the end nothing is left to stop."""
-        if self.so_far is None:
-            return False
-        self.so_far = replace(self.so_far, asked=stage + 1)
-        if self.so_far.finished:
-            return False
-        look = decide_run(self._plan, self._answers, strip=self._strip, schedule=self.so_far, briefly=True)
-        return is_decided(look.findings) or (self._lenient and is_futile_run(self._plan, look))
+def _manifest(
+    loaded: LoadedConfig, options: Options, plan: Plan, *, ready: Ready, session: Session, stages: Schedule | None
+) -> Manifest:
+    """How the answers are going to be made."""
+    return Manifest(
+        signature=signature(session),
+        arms=session.arms,
+        environment=session.environment,
+        warnings=(*ready.warnings, *session.warnings, *preflight.allowed_warnings(session.checks)),
+        timings={},
+        limit=options.limit,
+        asked={one.suite.name: asked_digest(one.suite.cases) for one in plan.suites},
+        generation=_short_digest(loaded.config.generation.model_dump(mode="json")),
+        schedule=stages,
+        preflight=_by_id([*ready.checks, *session.checks]),
+        noise_floor=ready.noise_floor,
+    )
 
 
 def compare(
@@ -253,7 +201,7 @@ def _stopped(stages: Schedule | None, whole: Plan, asked: Plan) -> tuple[str, ..
     return (stopped_note(*(sum(len(one.suite.cases) for one in plan.suites) for plan in (asked, whole))),)
 
 
-def _in_order_of_id(checks: Sequence[Check]) -> tuple[Check, ...]:
+def _by_id(checks: Sequence[Check]) -> tuple[Check, ...]:
     return tuple(sorted(checks, key=lambda check: check.id))
 
 
