@@ -99,7 +99,8 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
         if config.engine.computes:
             with watch.stage("noise"):
                 check, floor = measure_noise(session, answers, seed=plan.seed, before=rechecked)
-            manifest = replace(manifest, preflight=_by_id([*manifest.preflight, check]), noise_floor=floor)
+            late = [one for one in session.checks if one not in manifest.preflight]
+            manifest = replace(manifest, preflight=_by_id([*manifest.preflight, *late, check]), noise_floor=floor)
     asked = plan if looking.so_far is None else looking.so_far.asked_part(plan)
     folder.write_responses(_in_order(asked, answers), {})
     folder.write_manifest(replace(manifest, timings=watch.seconds, schedule=looking.so_far))

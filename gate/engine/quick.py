@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gate.domain import ArmName, Probe
 from gate.engine.decoding.drafts import DraftWatch
 from gate.engine.session import Prompt
+from gate.errors import BrokenRun
 
 if TYPE_CHECKING:
     from gate.engine.decoding.greedy import Pace
@@ -44,11 +45,16 @@ class QuickPath:
         self._pace = _pace(model, device, batch_tokens)
         self._price = 0.2 if device != "cpu" else 0.7 if model.num_parameters() >= _SMALL_PARAMETERS else 0.3
         self._watches: dict[ArmName, DraftWatch] = {}
-        self.halvings = 0
-        """How often memory was too small for a batch."""
 
     def answers(
-        self, arm: ArmName, model: Any, prompts: Sequence[Prompt], *, stop_ids: Sequence[int], drafts: Tokens
+        self,
+        arm: ArmName,
+        model: Any,
+        prompts: Sequence[Prompt],
+        *,
+        stop_ids: Sequence[int],
+        drafts: Tokens,
+        halved: Callable[[], None],
     ) -> Iterator[list["Row"]]:
         """Answer prompts; see `GreedyDecoder.answers`. Where memory gives out, the rest is answered with half as much.
 
@@ -58,6 +64,10 @@ class QuickPath:
             prompts: What to answer.
             stop_ids: Tokens that end an answer.
             drafts: What the answers may be.
+            halved: Told when memory was too small.
+
+        Raises:
+            BrokenRun: If memory does not even hold one answer.
         """
         from dataclasses import replace
 
@@ -77,10 +87,13 @@ class QuickPath:
                             del left[row.prompt.suite, row.prompt.case]
                         yield rows
             except torch.OutOfMemoryError:
-                smallest = self._pace.cache_tokens <= max(map(_total, left.values()))
-                if smallest:
-                    raise
-                self.halvings += 1
+                longest = max(map(_total, left.values()))
+                if self._pace.cache_tokens <= longest:
+                    raise BrokenRun(
+                        f"out of GPU memory on one answer of up to {longest} tokens, the prompt included",
+                        fix="Use a larger GPU, a smaller number format or shorter answers; finished answers are kept.",
+                    ) from None
+                halved()
                 self._pace = replace(
                     self._pace,
                     cache_tokens=self._pace.cache_tokens // 2,

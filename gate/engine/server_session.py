@@ -10,12 +10,12 @@ from itertools import zip_longest
 from typing import Self
 
 from gate.domain import Arm, ArmName, Check, Response
+from gate.engine.plain import draw_seed
 from gate.engine.server_client import Refused, Server
 from gate.engine.server_probe import PROBES_AT_MOST, Probed, judge_probes
 from gate.engine.server_wire import Completion
 from gate.engine.session import NO_DRAFTS, Drafts, Prompt, Request
 from gate.engine.side_by_side import side_by_side
-from gate.engine.transformers_engine import draw_seed
 from gate.errors import AdapterRefused, BrokenRun
 from gate.transport.http import NoReply
 

@@ -1,11 +1,10 @@
 """The transformers backend: the base loaded once, the adapter switched on and off, greedy answers in batches."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -17,13 +16,12 @@ from gate.engine.contestants import Contestant
 from gate.engine.lengths import rows_together, strictest
 from gate.engine.loading import limit_threads, load_tokenizer, pick_device, silence, stop_ids, surroundings
 from gate.engine.opening import Opening, base_loader, open_arms
-from gate.engine.padding import pad_left, set_generation
+from gate.engine.plain import PlainPath
 from gate.engine.preflight import begins_reasoning, check_arms, check_prompts, look_at
 from gate.engine.prompts import FOLDED_WARNING, fit_template, render
 from gate.engine.quick import QuickPath, probe_of
 from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Question, Request, Session, plan_batches
 from gate.engine.trial import try_attach
-from gate.errors import BrokenRun
 
 _BATCH_TOKENS = {True: 16_384, False: 32_768}
 """Whether on a CPU -> tokens whose keys and values are in memory at a time."""
@@ -62,6 +60,9 @@ class _TransformersSession:
         dtype = str(first.dtype).removeprefix("torch.")
         self.batches, folded = self._plan(engine, request, getattr(first.config, "max_position_embeddings", None))
         self._stop_ids = stop_ids(first, self._tokenizer) if self._labels is None else (0,)
+        self._plain = PlainPath(
+            settings=self.settings, device=self._device, stop_ids=self._stop_ids, halved=self._note_halving
+        )
         self._quick = QuickPath(first, device=self._device, batch_tokens=self._batch_tokens(engine))
         subject = look_at(first, self._tokenizer, base=base, request=request, batches=self.batches, folded=folded)
         checks = check_prompts(subject)
@@ -127,7 +128,7 @@ class _TransformersSession:
                 continue
             rows: dict[int, list[int]] = {}
             for group in self._groups(contestant, batch):
-                ids = self._generate(contestant, [batch[row] for row in group], repeat)
+                ids = self._plain.answers(contestant, [batch[row] for row in group], repeat)
                 rows |= dict(zip(group, ids, strict=True))
             yield tuple(self._response(arm, prompt, rows[row], repeat) for row, prompt in enumerate(batch))
 
@@ -135,7 +136,8 @@ class _TransformersSession:
         stops = self._contestants[arm].stop_ids or self._stop_ids
         guesses = {key: ids for key, one in drafts.items() if (ids := self._draft_ids(one))}
         with self._contestants[arm].switched() as model:
-            for rows in self._quick.answers(arm, model, prompts, stop_ids=stops, drafts=guesses):
+            halved = self._note_halving
+            for rows in self._quick.answers(arm, model, prompts, stop_ids=stops, drafts=guesses, halved=halved):
                 if arm == "base":
                     self._said |= {(row.prompt.suite, row.prompt.case): tuple(row.answer) for row in rows}
                 yield tuple(
@@ -161,7 +163,9 @@ class _TransformersSession:
             problem: str | None = "its prompts cannot share a batch, or it can only be driven by the library"
             if contestant.cache_is_plain and contestant.batching == "any" and prompts:
                 with contestant.switched() as model:
-                    problem = self._quick.problem(model, prompts, partial(self._plainly, contestant), stop_ids=stops)
+                    problem = self._quick.problem(
+                        model, prompts, partial(self._plain.answer, contestant), stop_ids=stops
+                    )
             if problem is None:
                 trusted.append(arm)
             self.checks.append(
@@ -174,13 +178,6 @@ class _TransformersSession:
             )
         return frozenset(trusted)
 
-    def _plainly(self, contestant: Contestant, prompt: Prompt) -> list[int]:
-        """One answer by the library alone, up to the token that ends it."""
-        stops = contestant.stop_ids or self._stop_ids
-        (ids,) = self._generate(contestant, [prompt], 0)
-        end = next((index + 1 for index, token in enumerate(ids) if token in stops), None)
-        return ids[:end]
-
     def _batch_tokens(self, engine: TransformersEngine) -> int:
         return engine.batch_tokens or _BATCH_TOKENS[self._device == "cpu"]
 
@@ -190,28 +187,16 @@ class _TransformersSession:
         asked = self._contestants.values() if self.settings.temperature else [contestant]
         return rows_together(batch, strictest([one.batching for one in asked]))
 
-    def _generate(self, contestant: Contestant, prompts: Sequence[Prompt], repeat: int) -> list[list[int]]:
-        import torch
-
-        stops = contestant.stop_ids or self._stop_ids
-        ids, mask = pad_left([prompt.token_ids for prompt in prompts], stops[0])
-        how = self._generation_config(prompts[0].max_new_tokens, stops)
-        if self.settings.temperature:
-            # Every arm draws with the same random numbers, so that equal weights give equal answers.
-            torch.manual_seed(draw_seed(self.settings.seed, prompts[0], repeat))
-        try:
-            with contestant.switched() as model, torch.inference_mode():
-                set_generation(model, how)
-                output = model.generate(
-                    input_ids=ids.to(self._device), attention_mask=mask.to(self._device), generation_config=how
+    def _note_halving(self) -> None:
+        if all(check.id != "P33" for check in self.checks):
+            self.checks.append(
+                Check(
+                    id="P33",
+                    title="memory holds a batch",
+                    outcome="warn",
+                    message="memory was too small for a batch, so smaller ones were computed, which takes longer",
                 )
-        except torch.OutOfMemoryError:
-            raise BrokenRun(
-                f"out of GPU memory on a batch of {len(prompts)} prompts of up to {ids.shape[1]} tokens",
-                fix="Lower `engine: {batch_tokens: ...}`; finished answers are kept, the same command continues.",
-            ) from None
-        answers: list[list[int]] = output[:, ids.shape[1] :].tolist()
-        return answers
+            )
 
     def _plan(
         self, engine: TransformersEngine, request: Request, max_positions: int | None
@@ -240,18 +225,6 @@ class _TransformersSession:
             prompted, folded = batches(with_prompt), folded or prompt_folded
         return {arm: prompted if prompted is not None and arm == "prompted" else common for arm in request.arms}, folded
 
-    def _generation_config(self, max_new_tokens: int, stops: Sequence[int]) -> Any:
-        from transformers import GenerationConfig
-
-        temperature = self.settings.temperature
-        drawing = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature else {}
-        return GenerationConfig(
-            **({"do_sample": False} | drawing),
-            max_new_tokens=max_new_tokens,
-            eos_token_id=list(stops),
-            pad_token_id=stops[0],
-        )
-
     def _response(self, arm: ArmName, prompt: Prompt, ids: list[int], repeat: int) -> Response:
         contestant = self._contestants[arm]
         stops, tokenizer = contestant.stop_ids or self._stop_ids, contestant.tokenizer or self._tokenizer
@@ -266,12 +239,6 @@ class _TransformersSession:
             finish="length" if end is None else "stop",
             tokens=len(answer),
         )
-
-
-def draw_seed(seed: int, first: Prompt, repeat: int) -> int:
-    """The seed for one batch: the same for every arm, another for every repeat, whatever was answered before."""
-    text = json.dumps([seed, first.suite, first.case, repeat])
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
 
 def _label(arm: ArmName, prompt: Prompt, label: str, repeat: int) -> Response:

@@ -15,6 +15,7 @@ from gate.engine.decoding.greedy import GreedyDecoder, Pace
 from gate.engine.decoding.memory import LaneCache
 from gate.engine.quick import QuickPath, probe_of
 from gate.engine.session import Prompt
+from gate.errors import BrokenRun
 
 VOCABULARY = 40
 STOP = 3
@@ -225,13 +226,14 @@ def test_quick_path__memory_that_gives_out_is_halved_and_nothing_is_lost(
     model: Any, expected: dict[Key, list[int]]
 ) -> None:
     class Tight:
-        """A device that cannot hold more than 12 rows of a pass."""
+        """A device that cannot hold more than so many rows of a pass."""
 
-        def __init__(self) -> None:
+        def __init__(self, rows: int) -> None:
+            self.rows = rows
             self.device, self.dtype = model.device, model.dtype
 
         def __call__(self, **options: Any) -> Any:
-            if options["input_ids"].shape[0] > 12:
+            if options["input_ids"].shape[0] > self.rows:
                 raise torch.OutOfMemoryError("too much")
             return model(**options)
 
@@ -240,10 +242,16 @@ def test_quick_path__memory_that_gives_out_is_halved_and_nothing_is_lost(
 
     quick = QuickPath(model, device="cpu", batch_tokens=100_000)
     found = {}
-    for rows in quick.answers("base", Tight(), prompts(COUNT), stop_ids=[STOP], drafts={}):
+    halvings: list[int] = []
+    given = quick.answers(
+        "base", Tight(12), prompts(COUNT), stop_ids=[STOP], drafts={}, halved=lambda: halvings.append(1)
+    )
+    for rows in given:
         found |= {(row.prompt.suite, row.prompt.case): row.answer for row in rows}
     assert found == expected
-    assert quick.halvings
+    assert halvings
+    with pytest.raises(BrokenRun, match="out of GPU memory on one answer of up to"):
+        list(quick.answers("base", Tight(0), prompts(COUNT), stop_ids=[STOP], drafts={}, halved=lambda: None))
 
 
 def test_problem__a_model_that_answers_otherwise_in_steps_is_found_out(model: Any) -> None:
