@@ -18,7 +18,7 @@ from pathlib import Path
 
 import long_skills
 from long_skills import QUICKSTART
-from widening import widen_adapter, widen_model, width_for
+from widening import widen_adapter, widen_model, widths_for
 
 LIMITS = {"short": 48, "long": 160}
 """Most new tokens of an answer; with the longest prompt it fits the 256 positions of the quickstart's model."""
@@ -149,11 +149,11 @@ def _make(source: Path, target: Path, prompts: list[str], given: argparse.Namesp
     """Find how strong each variant must be, on the narrow model, and write all of it wide."""
     scales = search_scales(_measure_changed(source, prompts, LIMITS[given.answers]))
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    width = width_for(config, given.parameters)
-    widen_model(source, target / "model", width)
+    widths = widths_for(config, given.parameters)
+    widen_model(source, target / "model", widths)
     alpha = json.loads((_ADAPTER / "adapter_config.json").read_text(encoding="utf-8"))["lora_alpha"]
     for name, scale in scales.items():
-        widen_adapter(_ADAPTER, target / name, width, alpha=alpha * scale)
+        widen_adapter(_ADAPTER, target / name, widths, alpha=alpha * scale)
         print(f"{name}: {scale:.5f} times `forgetful`", flush=True)
     return Subjects(
         model=str(target / "model"),

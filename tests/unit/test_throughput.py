@@ -18,12 +18,12 @@ import throughput_table  # noqa: E402
 import widening  # noqa: E402
 
 
-def test_width_for__gives_about_the_wanted_size_and_never_less_than_there_is() -> None:
+def test_widths_for__gives_about_the_wanted_size_and_never_less_than_there_is() -> None:
     config = json.loads((long_skills.QUICKSTART / "model" / "config.json").read_text("utf-8"))
-    assert widening.width_for(config, 0) == config["intermediate_size"]
-    width = widening.width_for(config, 20_000_000)
-    size = 3 * width * 128 * 4 + 4 * 4 * 128**2 + 512 * 128
-    assert size == pytest.approx(20_000_000, rel=0.01)
+    assert widening.widths_for(config, 0).hidden == config["hidden_size"]
+    wide = widening.widths_for(config, 50_000_000)
+    size = wide.hidden * (3 * wide.mlp * 4 + 4 * 128 * 4 + 512)
+    assert size == pytest.approx(50_000_000, rel=0.1)
 
 
 def test_widen__base_and_adapter_compute_the_same_function(tmp_path: Path) -> None:
@@ -32,8 +32,9 @@ def test_widen__base_and_adapter_compute_the_same_function(tmp_path: Path) -> No
     from transformers import LlamaForCausalLM
 
     narrow, adapter = long_skills.QUICKSTART / "model", long_skills.QUICKSTART / "adapters" / "careful"
-    widening.widen_model(narrow, tmp_path / "model", 1_024)
-    widening.widen_adapter(adapter, tmp_path / "adapter", 1_024, alpha=16)
+    wide = widening.Widths(hidden=192, mlp=1_024)
+    widening.widen_model(narrow, tmp_path / "model", wide)
+    widening.widen_adapter(adapter, tmp_path / "adapter", wide, alpha=16)
     ids = torch.arange(4, 44)[None]
     before, after = LlamaForCausalLM.from_pretrained(narrow), LlamaForCausalLM.from_pretrained(tmp_path / "model")
     assert after.model.layers[0].mlp.up_proj.weight[-1].abs().min() > 0  # the arithmetic is real
