@@ -33,8 +33,7 @@ class RayEngine(Engine):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto`: the cluster's GPUs if it has any, else its CPUs."""
     batch_tokens: int | None = Field(default=None, ge=256, le=4_194_304)
-    """Tokens a batch may hold, prompts and answers together; default: 8,192 on a CPU, 32,768 on a GPU.
-    Lower it when memory runs out."""
+    """Tokens a batch may hold, prompts and answers together; default: 32,768. Lower it when memory runs out."""
 
     def open(self, base: BaseFolder | None, request: Request) -> Session:
         """Bring up the workers; see `Engine.open`."""

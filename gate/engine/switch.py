@@ -7,6 +7,7 @@ one and only warns of the other. Must not know how an arm answers, nor which arm
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from gate import wording
@@ -34,7 +35,7 @@ def quiet_peft() -> Iterator[None]:
 
 
 def probe_logits(model: Any, prompts: Sequence[Sequence[int]]) -> "torch.Tensor":
-    """What the model says after a few prompts, each run alone so that padding plays no part.
+    """What the model says after a few prompts; equally long ones share a batch, so that padding plays no part.
 
     Args:
         model: A causal language model or a classifier. Virtual tokens that an adapter puts before the prompt do no
@@ -49,13 +50,14 @@ def probe_logits(model: Any, prompts: Sequence[Sequence[int]]) -> "torch.Tensor"
     """
     import torch
 
+    asked = sorted(prompts[:_PROBES_AT_MOST], key=len)
     rows = []
     with torch.inference_mode():
-        for prompt in prompts[:_PROBES_AT_MOST]:
-            ids = torch.tensor([prompt], device=model.device)
+        for _, alike in groupby(asked, key=len):
+            ids = torch.tensor(list(alike), device=model.device)
             logits = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
-            rows.append((logits[0] if logits.dim() == 2 else logits[0, -1]).float().cpu())
-    probed = torch.stack(rows)
+            rows.append((logits if logits.dim() == 2 else logits[:, -1]).float().cpu())
+    probed = torch.cat(rows)
     if not bool(torch.isfinite(probed).all()):
         raise BrokenRun("the model's logits are not finite", fix="Try `base: {dtype: float32}`.")
     return probed

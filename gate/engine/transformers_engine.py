@@ -23,8 +23,10 @@ from gate.engine.quick import QuickPath, probe_of
 from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Question, Request, Session, plan_batches
 from gate.engine.trial import try_attach
 
-_BATCH_TOKENS = {True: 16_384, False: 32_768}
-"""Whether on a CPU -> tokens whose keys and values are in memory at a time."""
+_HELD_TOKENS = 32_768
+"""Tokens whose keys and values are in memory at a time."""
+_CPU_BATCH_TOKENS = 8_192
+"""Tokens of a batch that the library decodes on a CPU, which gains nothing from batches that leave its caches."""
 
 
 class TransformersEngine(Engine):
@@ -34,8 +36,8 @@ class TransformersEngine(Engine):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")
     """`auto`: the GPU if there is one, else the CPU. Or `cpu`, `cuda`, `cuda:1`, `mps`."""
     batch_tokens: int | None = Field(default=None, ge=256, le=4_194_304)
-    """Tokens a batch may hold, prompts and answers together; default: 16,384 on a CPU, 32,768 on a GPU.
-    Lower it when memory runs out."""
+    """Tokens a batch may hold, prompts and answers together; default: 32,768, on a CPU fewer
+    where they would take more than 2 GiB. Lower it when memory runs out."""
 
     def open(self, base: BaseFolder | None, request: Request) -> Session:
         """Load the arms; see `Engine.open`."""
@@ -63,7 +65,7 @@ class _TransformersSession:
         self._plain = PlainPath(
             settings=self.settings, device=self._device, stop_ids=self._stop_ids, halved=self._note_halving
         )
-        self._quick = QuickPath(first, device=self._device, batch_tokens=self._batch_tokens(engine))
+        self._quick = QuickPath(first, device=self._device, batch_tokens=engine.batch_tokens or _HELD_TOKENS)
         subject = look_at(first, self._tokenizer, base=base, request=request, batches=self.batches, folded=folded)
         checks = check_prompts(subject)
         ready = [first]
@@ -178,9 +180,6 @@ class _TransformersSession:
             )
         return frozenset(trusted)
 
-    def _batch_tokens(self, engine: TransformersEngine) -> int:
-        return engine.batch_tokens or _BATCH_TOKENS[self._device == "cpu"]
-
     def _groups(self, contestant: Contestant, batch: Sequence[Prompt]) -> tuple[tuple[int, ...], ...]:
         """Which prompts of a batch are computed together."""
         # Arms draw with the same random numbers only if all of them group alike.
@@ -202,7 +201,7 @@ class _TransformersSession:
         self, engine: TransformersEngine, request: Request, max_positions: int | None
     ) -> tuple[dict[ArmName, tuple[tuple[Prompt, ...], ...]], bool]:
         """Every arm's batches, and whether system turns had to be folded into the user's."""
-        batch_tokens = self._batch_tokens(engine)
+        batch_tokens = engine.batch_tokens or (_CPU_BATCH_TOKENS if self._device == "cpu" else _HELD_TOKENS)
 
         def batches(questions: Sequence[Question]) -> tuple[tuple[Prompt, ...], ...]:
             if self._labels is not None:  # a label takes no tokens
