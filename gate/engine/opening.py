@@ -16,7 +16,7 @@ from gate.engine.padding import first_logits
 from gate.engine.session import Prompt, Request, Settings
 from gate.errors import AdapterRefused
 
-_PROBE_TOKENS = 32
+_PROBE_TOKENS = 16
 """Whether weights are the same shows after a few tokens as well as after many, and sooner."""
 _PLAIN = ("float32", "bfloat16", "float16")
 """Number formats in which a fine-tune may be loaded like its base; any other is a quantised base's."""
