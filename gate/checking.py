@@ -240,16 +240,20 @@ def _other_arms(loaded: LoadedConfig, plan: Plan) -> list[Note]:
 
 def _tune(wanted: Wanted, loaded: LoadedConfig) -> list[Note]:
     """Inspect a fine-tune that is here, as far as that takes no time and no network."""
-    shown = wanted.folder / wanted.written
+    shown = wanted.folder / Path(wanted.written).expanduser()
     if wanted.ref is not None:
         with TemporaryDirectory(prefix="gate-") as temporary:
             take = model_at if wanted.adapter is None else adapter_at
-            take(wanted.folder, wanted.written, wanted.ref, into=Path(temporary))
-        return []
+            taken = take(wanted.folder, wanted.written, wanted.ref, into=Path(temporary))
+            return _inspect(wanted, taken.path, loaded)
     if wanted.revision is not None:
         return [Note(level="note", text=f"{wanted.place}: {wanted.written} would come from the hub.")]
     if not shown.is_dir():
         return [Note(level="note", text=f"{wanted.place}: {wanted.written} is not here (yet).")]
+    return _inspect(wanted, shown, loaded)
+
+
+def _inspect(wanted: Wanted, shown: Path, loaded: LoadedConfig) -> list[Note]:
     if wanted.adapter is None:
         check_model(shown, scan=False)
         return []

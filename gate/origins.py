@@ -118,7 +118,7 @@ def read_base(loaded: LoadedConfig, ref: str | None, *, into: Path) -> BaseFolde
     if from_hub or ref is None:
         return find_base(section.model, section.revision, loaded.folder)
     taken = model_at(loaded.folder, section.model, ref, into=into)
-    return model_folder(taken.path, f"{section.model}@{ref}")
+    return model_folder(taken.path, f"{section.model}@{ref}", revision=taken.commit)
 
 
 def read_tune(wanted: Wanted, base: BaseFolder | None, *, of: str, into: Path, allow: Set[str] = frozenset()) -> Tune:

@@ -43,8 +43,9 @@ class Recorded:
     schedule: Schedule | None
     """How far a run came that may stop early; None: all was asked at once."""
     preflight: tuple[Check, ...]
+    """The checks that were made, each once; two runs may have seen different things."""
     noise_floor: float | None
-    """The checks that were made before anything was asked, each once; two runs may have seen different things."""
+    """The largest of the runs; None: measured by none."""
 
 
 def read_recorded(

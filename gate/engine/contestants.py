@@ -47,11 +47,6 @@ class Contestant:
     stop_ids: tuple[int, ...] | None = None
     """The tokens that end its answers; None: the base's."""
 
-    @property
-    def padding_is_safe(self) -> bool:
-        """Whether prompts of different lengths may share a batch."""
-        return self.batching == "any"
-
     @contextmanager
     def switched(self) -> Iterator[Any]:
         """Hold the model in this arm's state, and keep PEFT's advice to those who train out of the output."""

@@ -66,7 +66,7 @@ def inspect_fine_tune(
             f"{folder.name}: its vocabulary has {rows:,} tokens, the base's tokenizer has ids up to {highest:,}",
             fix="A fine-tune keeps its base's tokenizer or adds to it; is this one made from another base?",
         )
-    own = load_tokenizer(folder.path) if _has_tokenizer(folder) else None
+    own = load_tokenizer(folder.path, key=folder.name) if _has_tokenizer(folder) else None
     warnings = []
     if own is not None:
         _refuse_other_meaning(folder, tokenizer, own, {token for prompt in prompts for token in prompt})

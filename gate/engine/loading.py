@@ -45,14 +45,22 @@ def device_name(device: str) -> str:
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
-def load_tokenizer(path: Path) -> Any:
-    """Load a tokenizer; code in its folder is never run."""
+def load_tokenizer(path: Path, *, key: str = "base.model") -> Any:
+    """Load a tokenizer; code in its folder is never run.
+
+    Args:
+        path: The model's folder.
+        key: What names it in the configuration, for messages.
+
+    Raises:
+        ConfigError: If it cannot be loaded.
+    """
     from transformers import AutoTokenizer
 
     try:
         return AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise ConfigError(f"base.model: the tokenizer in {path} cannot be loaded: {first_line(problem)}") from None
+        raise ConfigError(f"{key}: the tokenizer in {path} cannot be loaded: {first_line(problem)}") from None
 
 
 def load_model(base: BaseFolder, dtype: str, device: str, *, quantization: Quantization = "none") -> Any:

@@ -62,7 +62,8 @@ class Opening:
     def probes(self) -> list[tuple[int, ...]]:
         """Ends of prompts to try the arms with, one of each suite first."""
         first_of_suite = {prompt.suite: prompt for prompt in reversed(self.prompts)}
-        return [one.token_ids[-_PROBE_TOKENS:] for one in (*first_of_suite.values(), *self.prompts)]
+        ends = [one.token_ids[-_PROBE_TOKENS:] for one in (*first_of_suite.values(), *self.prompts)]
+        return list(dict.fromkeys(ends))
 
     def fine_tune(self, folder: BaseFolder, settings: Settings) -> FineTune:
         """A model of its own, loaded in the base's number format."""

@@ -1,7 +1,7 @@
 """What any backend offers: arms that answer batches of prompts, and the plan of the batches.
 
-Knows neither scores nor files. The plan depends on the prompts alone, so an interrupted run that continues
-computes the very batches that it would have computed at once, and rounding in them is the same.
+Knows neither scores nor files. The plan depends on the prompts alone; a backend may compute parts of batches, or
+several together, where that changes answers by no more than rounding does.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

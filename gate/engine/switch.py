@@ -35,7 +35,7 @@ def quiet_peft() -> Iterator[None]:
 
 
 def probe_logits(model: Any, prompts: Sequence[Sequence[int]]) -> "torch.Tensor":
-    """What the model says after a few prompts; equally long ones share a batch, so that padding plays no part.
+    """What the model says after a few prompts. Only equally long ones share a batch: padding plays no part.
 
     Args:
         model: A causal language model or a classifier. Virtual tokens that an adapter puts before the prompt do no
@@ -53,8 +53,10 @@ def probe_logits(model: Any, prompts: Sequence[Sequence[int]]) -> "torch.Tensor"
     asked = sorted(prompts[:_PROBES_AT_MOST], key=len)
     rows = []
     with torch.inference_mode():
-        for _, alike in groupby(asked, key=len):
-            ids = torch.tensor(list(alike), device=model.device)
+        # A classifier finds the end of each row by its pad token, and refuses batches where there is none.
+        together = len if model.config.pad_token_id is not None else tuple
+        for _, alike in groupby(asked, key=together):
+            ids = torch.tensor([list(prompt) for prompt in alike], device=model.device)
             logits = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
             rows.append((logits if logits.dim() == 2 else logits[:, -1]).float().cpu())
     probed = torch.cat(rows)

@@ -1,4 +1,4 @@
-"""The transformers backend: the base loaded once, the adapter switched on and off, greedy answers in batches."""
+"""The transformers backend: arms that share one base where that is exact, answered the fast way where that is."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,8 +36,8 @@ class TransformersEngine(Engine):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")
     """`auto`: the GPU if there is one, else the CPU. Or `cpu`, `cuda`, `cuda:1`, `mps`."""
     batch_tokens: int | None = Field(default=None, ge=256, le=4_194_304)
-    """Tokens a batch may hold, prompts and answers together; default: 32,768, on a CPU fewer
-    where they would take more than 2 GiB. Lower it when memory runs out."""
+    """Tokens a batch may hold, prompts and answers together; default: 32,768; on a CPU fewer
+    where they would take more than 2 GiB, and 8,192 where the library decodes. Lower it when memory runs out."""
 
     def open(self, base: BaseFolder | None, request: Request) -> Session:
         """Load the arms; see `Engine.open`."""
@@ -60,7 +60,9 @@ class _TransformersSession:
         first = load_base()
         limit_threads(first, self._device)
         dtype = str(first.dtype).removeprefix("torch.")
-        self.batches, folded = self._plan(engine, request, getattr(first.config, "max_position_embeddings", None))
+        self.batches, folded = self._plan(
+            engine, request, getattr(first.config.get_text_config(), "max_position_embeddings", None)
+        )
         self._stop_ids = stop_ids(first, self._tokenizer) if self._labels is None else (0,)
         self._plain = PlainPath(
             settings=self.settings, device=self._device, stop_ids=self._stop_ids, halved=self._note_halving
@@ -148,7 +150,7 @@ class _TransformersSession:
 
     def _draft_ids(self, answer: Response) -> tuple[int, ...]:
         """The tokens of an earlier answer; where only its text is known, those that the tokenizer makes of it."""
-        said = self._said.get((answer.suite, answer.case))
+        said = self._said.get((answer.suite, answer.case)) if answer.arm == "base" else None
         if said is not None or answer.finish == "error":
             return said or ()
         end = [self._stop_ids[0]] if answer.finish == "stop" else []

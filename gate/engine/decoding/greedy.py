@@ -122,7 +122,7 @@ class GreedyDecoder:
         width = logits.shape[1] - 1
         chosen: list[list[int]] = logits.argmax(dim=-1).tolist()
         if width:
-            self._compare(lane.rows, logits, chosen)
+            self._compare(lane.rows, logits, guesses, chosen=chosen)
         for place in reversed(range(len(lane.rows))):  # the last row takes the place of one that leaves
             row, guess, own = lane.rows[place], guesses[place], chosen[place]
             again = row.again
@@ -134,11 +134,19 @@ class GreedyDecoder:
             elif right < width or not width or row.follower is None or not row.follower.rest:
                 loose.append(lane.leave(place, surplus=width - right))
 
-    def _compare(self, rows: Sequence[Row], logits: torch.Tensor, chosen: Sequence[Sequence[int]]) -> None:
+    def _compare(
+        self,
+        rows: Sequence[Row],
+        logits: torch.Tensor,
+        guesses: Sequence[Sequence[int]],
+        *,
+        chosen: Sequence[Sequence[int]],
+    ) -> None:
         """Measure how the model sees the tokens of the drafts, each after the draft's own beginning."""
         width = logits.shape[1]
         expected = [
-            list(row.follower.rest[:width]) if row.follower is not None and not row.again else [] for row in rows
+            list(row.follower.rest[: len(guess) + 1]) if row.follower is not None and not row.again else []
+            for row, guess in zip(rows, guesses, strict=True)
         ]
         padded = torch.tensor([[*tokens, *[0] * (width - len(tokens))] for tokens in expected], device=logits.device)
         scores = logits.float()

@@ -169,7 +169,8 @@ def quantisation(subject: Subject) -> Check:
         if not is_quantised and any(mark in name for mark in _QUANTISED_NAMES):
             notes.append(f"{arm}: it was trained on {quoted(recorded)}, which is quantised; the base here is not.")
     for arm, model in subject.request.models.items():
-        own = (read_json(model.path / "config.json") or {}).get("quantization_config") is not None
+        stored = (read_json(model.path / "config.json") or {}).get("quantization_config") is not None
+        own = stored or subject.request.settings.quantization != "none"
         if own != is_quantised:
             notes.append(f"{arm}: it is {'quantised, the base is not' if own else 'not quantised, the base is'}.")
     if notes:

@@ -58,7 +58,7 @@ def _system_notes(subject: Subject) -> list[str]:
         return []
     does = "refuses" if text is None else "drops"
     say = "has one" if len(asked) == 1 else "have one"
-    becomes = "it was put in front of the user's first turn" if subject.folded else "what it says reaches no arm"
+    becomes = "it was put in front of the user's next turn" if subject.folded else "what it says reaches no arm"
     return [f"The chat template {does} system turns, and {wording.count(len(asked), 'prompt')} {say}: {becomes}."]
 
 

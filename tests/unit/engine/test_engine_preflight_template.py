@@ -45,7 +45,7 @@ def test_turns__system_turns_matter_only_where_there_are_some(template: str, doe
     seen = turns(subject(template, questions=[SYSTEM]))
     assert seen.outcome == "warn"
     assert seen.message == (
-        f"The chat template {does} system turns, and 1 prompt has one: it was put in front of the user's first turn."
+        f"The chat template {does} system turns, and 1 prompt has one: it was put in front of the user's next turn."
     )
     assert turns(subject(CHAT, questions=[SYSTEM])).outcome == "ok"
 
