@@ -248,7 +248,7 @@ def _tune(wanted: Wanted, loaded: LoadedConfig) -> list[Note]:
             return _inspect(wanted, taken.path, loaded)
     if wanted.revision is not None:
         return [Note(level="note", text=f"{wanted.place}: {wanted.written} would come from the hub.")]
-    if not shown.is_dir():
+    if not shown.exists():
         return [Note(level="note", text=f"{wanted.place}: {wanted.written} is not here (yet).")]
     return _inspect(wanted, shown, loaded)
 

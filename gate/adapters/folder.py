@@ -58,6 +58,7 @@ def read_adapter(path: Path, *, allow: Set[str] = frozenset(), base: str | None 
     _refuse_absent(path)
     within, note = locate(str(path), _names(path, Path.is_file), _names(path, Path.is_dir))
     folder, checks = path / within, Checklist(allow)
+    refuse_irregular(folder)
     _refuse_stub(folder)
     config = read_config(folder / CONFIG_FILE, checks)
     weights = folder / WEIGHTS_FILE
@@ -79,6 +80,19 @@ def read_adapter(path: Path, *, allow: Set[str] = frozenset(), base: str | None 
         checks=checks.passed(*_LOOKED_AT, *(("P07",) if base is not None else ())),
         note=note,
     )
+
+
+def refuse_irregular(folder: Path) -> None:
+    """Refuse a folder with pipes, sockets or devices in it: whoever opens one may wait forever.
+
+    Raises:
+        AdapterRefused: If there is one.
+    """
+    odd = next(
+        (one for one in sorted(folder.iterdir()) if not one.is_dir() and one.exists() and not one.is_file()), None
+    )
+    if odd is not None:
+        raise refusal("P32", f"{str(odd)!r:.300}: neither a file nor a folder", fix="Remove it, or copy the real file.")
 
 
 def name_warning(recorded: str | None, configured: str) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gate import wording
 from gate.adapters.checklist import Checklist, refusal
+from gate.adapters.folder import refuse_irregular
 from gate.adapters.safetensors_file import Entry, list_tensors, read_tensors
 from gate.domain import Check
 
@@ -37,6 +38,7 @@ def check_model(
         AdapterRefused: With what is wrong, the id of the failed check, and what to do about it.
     """
     checks = Checklist(allow)
+    refuse_irregular(path)
     files = weight_files(path)
     if scan:
         _refuse_bad_numbers(files)

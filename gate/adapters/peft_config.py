@@ -115,9 +115,9 @@ def _load(path: Path) -> dict[str, object]:
     if len(data) > _LARGEST_FILE_BYTES:
         raise refusal("P32", f"{path}: larger than {_LARGEST_FILE_BYTES // 2**20} MiB, which no configuration is")
     try:
-        content = json.loads(data, parse_constant=_refuse_constant)
+        content = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise refusal("P02", f"{path}: not valid JSON", fix="Copy or download the file again.") from None
+        raise refusal("P02", f"{path}: not valid JSON in UTF-8", fix="Copy or download the file again.") from None
     if not isinstance(content, dict):
         raise refusal("P02", f"{path}: not an adapter configuration")
     return content

@@ -23,6 +23,8 @@ RECHECKED = 8
 """Cached answers that a run computes again."""
 
 _MOST_TOKENS = 100_000_000
+_LONGEST_TOKEN_CHARACTERS = 1024
+"""Vocabularies have tokens of long runs of blanks or signs, but none nearly as long."""
 
 
 def is_pinned(base: BaseFolder | None, relative_to: Path) -> bool:
@@ -98,7 +100,7 @@ def unpack(packed: bytes, *, suite: str, case: str, arm: ArmName) -> Response | 
 class CachedAnswers:
     """The answers of a session that are in a store, or shall be.
 
-    A run asks for what is `known`, lets the arm answer what `to_recheck` chooses, counts `disagreements`, and if
+    A run asks for what is `known`, lets the arm answer what `to_ask_again` chooses, counts `disagreements`, and if
     `is_stale` calls `forget` and goes on as if nothing had been known. `remember` keeps what was computed.
     """
 
@@ -142,7 +144,7 @@ class CachedAnswers:
             if key is None or key not in kept:
                 continue
             answer = unpack(kept[key], suite=prompt.suite, case=prompt.case, arm=arm)
-            if answer is None or (answer.tokens or 0) > prompt.max_new_tokens:
+            if answer is None or not _is_possible(answer, prompt):
                 bad.add(key)
             else:
                 answers.append(answer)
@@ -161,12 +163,6 @@ class CachedAnswers:
     def forget(self, arm: ArmName) -> None:
         """Throw away what is kept for any prompt of this arm."""
         self._store.remove(list(dict.fromkeys(self._keys.get(arm, {}).values())))
-
-    def to_recheck(
-        self, known: Sequence[Response], *, seed: int, count: int = RECHECKED
-    ) -> tuple[tuple[Prompt, ...], ...]:
-        """Choose cached answers that are computed again; see `to_ask_again`."""
-        return to_ask_again(self._session, known, seed=seed, count=count)
 
     def _prompts(self, arm: ArmName) -> list[Prompt]:
         return [prompt for batch in self._session.batches[arm] for prompt in batch]
@@ -198,17 +194,30 @@ def to_ask_again(
     return plan_batches([prompts[name] for name in chosen], largest_tokens)
 
 
+def _is_possible(answer: Response, prompt: Prompt) -> bool:
+    """Whether this can be an answer to this prompt: its text fits its tokens, and these fit the limit."""
+    if answer.tokens is None:
+        return len(answer.text) <= _LONGEST_TOKEN_CHARACTERS * prompt.max_new_tokens
+    fits = len(answer.text) <= _LONGEST_TOKEN_CHARACTERS * answer.tokens
+    cut = answer.finish == "length"
+    return fits and answer.tokens <= prompt.max_new_tokens and (not cut or answer.tokens == prompt.max_new_tokens)
+
+
 def disagreements(known: Iterable[Response], fresh: Iterable[Response]) -> int:
-    """How many answers have another text than before.
+    """How many answers are not what they were: another text, another length, another end.
 
     Args:
         known: Cached answers.
         fresh: The same arm's answers to some of the same cases, just computed. One that is an error, or whose case is
             not among the cached, says nothing and does not count.
     """
-    before = {(one.suite, one.case, one.arm): one.text for one in known}
-    again = {(one.suite, one.case, one.arm): one.text for one in fresh if one.finish != "error"}
-    return sum(before.get(name, text) != text for name, text in again.items())
+    before = {(one.suite, one.case, one.arm): _said(one) for one in known}
+    again = {(one.suite, one.case, one.arm): _said(one) for one in fresh if one.finish != "error"}
+    return sum(before.get(name, said) != said for name, said in again.items())
+
+
+def _said(answer: Response) -> tuple[str, str, int | None]:
+    return answer.text, answer.finish, answer.tokens
 
 
 def is_stale(disagreeing: int, *, checked: int) -> bool:

@@ -26,6 +26,9 @@ _AGREED_TOKENS = 2
 _HALF_MAY_DIFFER = 1
 """Checked prompts that may tie to within the rounding of a 16-bit number format."""
 
+_PROBE_DIGITS = 3
+"""Decimal places of a probe that rounding in other batches hardly ever reaches."""
+
 _SMALL_PARAMETERS = 20_000_000
 _LARGEST_LOGITS_BYTES = 2**30
 _LARGEST_CPU_CACHE_BYTES = 2**31
@@ -168,7 +171,7 @@ def probe_of(row: "Row") -> Probe | None:
         compared=row.compared,
         agreed=row.agreed,
         first_divergence=row.left_at,
-        mean_log_loss=round(max(0.0, row.log_loss / row.compared), 6),
+        mean_log_loss=round(max(0.0, row.log_loss / row.compared), _PROBE_DIGITS),
     )
 
 

@@ -226,9 +226,9 @@ class Engine(BaseModel):
             request: What is asked of whom.
 
         Raises:
-            ConfigError: If the device is not there, or the base cannot be loaded.
+            ConfigError: If the base cannot be loaded.
             AdapterRefused: If an adapter does not fit the base, or changes nothing.
-            BrokenRun: If a server, a worker or the memory gave out.
+            BrokenRun: If the device is not there, or a server, a worker or the memory gave out.
         """
         raise NotImplementedError
 

@@ -69,8 +69,8 @@ def probe_adapter(model: Any, files: AdapterFiles, prompts: Sequence[Sequence[in
     """`probe_logits` of a model whose adapter was never run before.
 
     Raises:
-        AdapterRefused: If it does not fit the base, or wants more than a prompt: for some types, a task's number.
-        BrokenRun: If a logit is not finite.
+        AdapterRefused: If it does not fit the base, makes its logits infinite, or wants more than a prompt: for some
+            types, a task's number.
     """
     import torch
 
@@ -79,6 +79,11 @@ def probe_adapter(model: Any, files: AdapterFiles, prompts: Sequence[Sequence[in
             return probe_logits(model, prompts)
     except torch.OutOfMemoryError:
         raise
+    except BrokenRun:
+        raise AdapterRefused(
+            f"{files.path}: with it, the model's logits are not finite (P03)",
+            fix="Its weights are too large for the base's number format; did the training diverge?",
+        ) from None
     except RuntimeError as problem:  # virtual tokens of another base have other shapes, and are loaded all the same
         raise AdapterRefused(f"{files.path}: does not fit the base model: {first_line(problem)}", fix=_ADVICE) from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as problem:

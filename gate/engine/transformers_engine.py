@@ -50,10 +50,10 @@ class _TransformersSession:
 
     def __init__(self, engine: TransformersEngine, base: BaseFolder, request: Request) -> None:
         silence()
+        self._device = pick_device(engine.device)
         for files in request.adapters.values():
             try_attach(base, files)
         self.settings = request.settings
-        self._device = pick_device(engine.device)
         self._tokenizer = load_tokenizer(base.path)
         self._labels = labels_of(base, request.adapters)
         load_base = base_loader(base, self.settings, self._device, self._labels)
@@ -144,8 +144,13 @@ class _TransformersSession:
             for rows in self._quick.answers(arm, model, prompts, stop_ids=stops, drafts=guesses, halved=halved):
                 if arm == "base":
                     self._said |= {(row.prompt.suite, row.prompt.case): tuple(row.answer) for row in rows}
+                # Only the candidate never comes from the cache, which keeps no probes.
                 yield tuple(
-                    replace(self._response(arm, row.prompt, row.answer, 0), probe=probe_of(row)) for row in rows
+                    replace(
+                        self._response(arm, row.prompt, row.answer, 0),
+                        probe=probe_of(row) if arm == "candidate" else None,
+                    )
+                    for row in rows
                 )
 
     def _draft_ids(self, answer: Response) -> tuple[int, ...]:

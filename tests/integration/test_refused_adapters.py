@@ -77,6 +77,17 @@ def other_rank(tensors: dict[str, Any]) -> None:
     tensors[name] = np.ones((tensors[name].shape[0], 4), np.float32)
 
 
+def pipe_instead(file: Path) -> None:
+    """Whoever opens it waits for somebody to write into it."""
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+
+
+def enormous(tensors: dict[str, Any]) -> None:
+    for values in tensors.values():
+        values[...] *= np.float32(1e30)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -132,7 +143,10 @@ def test_gate__a_configuration_is_refused(
         (lambda a: (a / WEIGHTS).write_bytes((2**40).to_bytes(8, "little") + b"{}"), "not a whole safetensors file"),
         (lambda a: (a / WEIGHTS).unlink(), "no such file (P02)"),
         (lambda a: (a / CONFIG).unlink(), "no such file (P02)"),
-        (lambda a: (a / CONFIG).write_text("[" * 100_000), "not valid JSON (P02)"),
+        (lambda a: (a / CONFIG).write_text("[" * 100_000), "not valid JSON in UTF-8 (P02)"),
+        (lambda a: (a / CONFIG).write_bytes((a / CONFIG).read_text("utf-8").encode("utf-16")), "not valid JSON in UTF-8 (P02)"),
+        (lambda a: (pipe_instead(a / CONFIG)), "neither a file nor a folder (P32)"),
+        (lambda a: (pipe_instead(a / "tokenizer_config.json")), "neither a file nor a folder (P32)"),
         (lambda a: (a / WEIGHTS).rename(a / "adapter_model.bin"), "pickle files are never loaded"),
     ],
 )  # fmt: skip
@@ -160,6 +174,12 @@ def test_run__weights_for_another_base_are_refused_before_it_is_loaded(
     reweigh(adapter, change)
     monkeypatch.setattr("gate.engine.transformers_engine.base_loader", lambda *_: pytest.fail("the base was loaded"))
     check_refused(gate("run", QUICKSTART / "gate.yaml", "--adapter", adapter, "--quiet"), message, adapter)
+
+
+def test_run__weights_that_make_the_logits_infinite_are_the_adapters_fault(gate: Gate, adapter: Path) -> None:
+    reweigh(adapter, enormous)
+    ran = gate("run", QUICKSTART / "gate.yaml", "--adapter", adapter, "--quiet")
+    check_refused(ran, "with it, the model's logits are not finite (P03)", adapter)
 
 
 def test_run__nothing_of_a_hostile_adapter_is_executed(adapter: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from gate.engine.answer_cache import (
     is_pinned,
     is_stale,
     pack,
+    to_ask_again,
     unpack,
 )
 from gate.engine.base_model import BaseFolder
@@ -88,13 +89,6 @@ def a_store(folder: Path) -> AnswerStore:
 def store(tmp_path: Path) -> Iterator[AnswerStore]:
     with a_store(tmp_path) as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> AnswerStore:
-    store = a_store(tmp_path_factory.mktemp("empty"))
-    store.close()
-    return store
 
 
 def cached(session: Rehearsed, store: AnswerStore, *, pinned: bool = True) -> CachedAnswers:
@@ -290,40 +284,56 @@ def test_forget__lets_new_answers_in_and_leaves_other_arms_alone(store: AnswerSt
     assert cache.known("candidate") == session.all_answers("candidate")
 
 
-def chosen(cache: CachedAnswers, known: Sequence[Response], **how: int) -> list[tuple[str, str]]:
-    return [(prompt.suite, prompt.case) for batch in cache.to_recheck(known, **how) for prompt in batch]
-
-
-def test_to_recheck__spread_over_suites_and_repeatable(store: AnswerStore) -> None:
-    session = a_session(prompts_of({"large": 60, "mid": 20, "one": 1}))
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tokens": 0},
+        {"finish": "length"},
+        {"tokens": 9},
+        {"text": "x" * 900_000},
+        {"text": "x" * 900_000, "tokens": None},
+    ],
+)
+def test_known__what_cannot_be_an_answer_is_thrown_away(store: AnswerStore, wrong: dict[str, Any]) -> None:
+    session = a_session([a_prompt()])
     cache = cached(session, store)
+    cache.remember([replace(one, text="Oslo", tokens=2) for one in session.all_answers("base")])
+    assert [one.text for one in cache.known("base")] == ["Oslo"]
+    cache.forget("base")
+    cache.remember([replace(one, **{"text": "Oslo", "tokens": 2} | wrong) for one in session.all_answers("base")])
+    assert cache.known("base") == ()
+
+
+def chosen(session: Any, known: Sequence[Response], **how: int) -> list[tuple[str, str]]:
+    return [(prompt.suite, prompt.case) for batch in to_ask_again(session, known, **how) for prompt in batch]
+
+
+def test_to_ask_again__spread_over_suites_and_repeatable() -> None:
+    session = a_session(prompts_of({"large": 60, "mid": 20, "one": 1}))
     known = session.all_answers("base")
-    names = chosen(cache, known, seed=1)
+    names = chosen(session, known, seed=1)
     suites = [suite for suite, _ in names]
     assert len(set(names)) == 8
     assert suites.count("one") == 1
     assert {suites.count("large"), suites.count("mid")} == {3, 4}
-    assert names == chosen(cache, known[::-1], seed=1)
-    assert {name for seed in range(40) for name in chosen(cache, known, seed=seed)} > set(names)
-    assert chosen(cache, (), seed=1) == []
+    assert names == chosen(session, known[::-1], seed=1)
+    assert {name for seed in range(40) for name in chosen(session, known, seed=seed)} > set(names)
+    assert chosen(session, (), seed=1) == []
 
 
-def test_to_recheck__more_suites_than_places_and_fewer_answers_than_places(store: AnswerStore) -> None:
+def test_to_ask_again__more_suites_than_places_and_fewer_answers_than_places() -> None:
     session = a_session(prompts_of({"s" * size: 3 for size in range(1, 21)}))
-    cache = cached(session, store)
     known = session.all_answers("base")
-    assert len({suite for suite, _ in chosen(cache, known, seed=4)}) == 8
-    assert len(chosen(cache, known, seed=4, count=3)) == 3
-    assert sorted(chosen(cache, known[:2], seed=4)) == sorted((one.suite, one.case) for one in known[:2])
+    assert len({suite for suite, _ in chosen(session, known, seed=4)}) == 8
+    assert len(chosen(session, known, seed=4, count=3)) == 3
+    assert sorted(chosen(session, known[:2], seed=4)) == sorted((one.suite, one.case) for one in known[:2])
 
 
 @given(
     shapes=st.lists(st.tuples(st.integers(1, 400), st.sampled_from([8, 32])), min_size=1, max_size=30),
     seed=st.integers(0, 9),
 )
-def test_to_recheck__batches_that_the_session_takes(
-    empty_store: AnswerStore, shapes: list[tuple[int, int]], seed: int
-) -> None:
+def test_to_ask_again__batches_that_the_session_takes(shapes: list[tuple[int, int]], seed: int) -> None:
     prompts = [
         a_prompt(case=f"c{index}", token_ids=tuple(range(length)), max_new_tokens=new, stage=index % 2)
         for index, (length, new) in enumerate(shapes)
@@ -334,7 +344,7 @@ def test_to_recheck__batches_that_the_session_takes(
         return len(batch) * (max(len(prompt.token_ids) for prompt in batch) + batch[0].max_new_tokens)
 
     largest = max(tokens(batch) for batch in session.batches["base"])
-    batches = cached(session, empty_store).to_recheck(session.all_answers("base"), seed=seed)
+    batches = to_ask_again(session, session.all_answers("base"), seed=seed)
     assert sum(len(batch) for batch in batches) == min(8, len(prompts))
     for batch in batches:
         assert tokens(batch) <= largest
@@ -344,7 +354,7 @@ def test_to_recheck__batches_that_the_session_takes(
 def test_disagreements__texts_of_the_same_case_and_arm() -> None:
     known = [a_response(case=f"c{index}", text=str(index)) for index in range(4)]
     fresh = [
-        a_response(case="c0", text="0", tokens=7, finish="length"),
+        a_response(case="c0", text="0"),
         a_response(case="c1", text="other"),
         a_response(case="c2", text="", finish="error", error="timed out"),
         a_response(case="c3", text="other", arm="candidate"),
@@ -352,6 +362,8 @@ def test_disagreements__texts_of_the_same_case_and_arm() -> None:
     ]
     assert disagreements(known, fresh) == 1
     assert disagreements(known, known) == 0
+    assert disagreements(known, [a_response(case="c0", text="0", tokens=7)]) == 1
+    assert disagreements(known, [a_response(case="c0", text="0", finish="length")]) == 1
     assert disagreements(known, []) == 0
 
 
@@ -378,10 +390,12 @@ def test_recheck__a_wrong_cache_is_replaced_and_a_tie_is_not(store: AnswerStore)
     cache = cached(session, store)
     for wrong_share, expected in ((1, True), (0, False)):
         cache.forget("base")
-        first = cache.to_recheck(right, seed=3)[0][0]
+        first = to_ask_again(session, right, seed=3)[0][0]
         tie = (first.suite, first.case)
         cache.remember(replace(one, text="x") if wrong_share or (one.suite, one.case) == tie else one for one in right)
         known = cache.known("base")
-        fresh = [one for batch in cache.to_recheck(known, seed=3) for one in session.answer("base", batch, repeat=0)]
+        fresh = [
+            one for batch in to_ask_again(session, known, seed=3) for one in session.answer("base", batch, repeat=0)
+        ]
         assert disagreements(known, fresh) == (8 if wrong_share else 1)
         assert is_stale(disagreements(known, fresh), checked=len(fresh)) is expected

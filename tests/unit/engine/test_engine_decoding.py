@@ -183,7 +183,7 @@ def test_probe__counts_what_the_draft_and_the_answer_share(model: Any, expected:
         with torch.inference_mode():
             logits = model(input_ids=ids).logits[0, len(row.prompt.token_ids) - 1 : -1]
         losses = torch.nn.functional.cross_entropy(logits, torch.tensor(draft), reduction="mean")
-        assert probe.mean_log_loss == pytest.approx(float(losses), abs=1e-4)
+        assert probe.mean_log_loss == pytest.approx(float(losses), abs=6e-4)  # three places are kept
         assert probe.agreed == sum(
             int(token == choice) for token, choice in zip(draft, logits.argmax(-1).tolist(), strict=True)
         )
