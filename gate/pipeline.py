@@ -18,13 +18,13 @@ from gate.arms import Ready, refuse_unanswerable
 from gate.assemble import Scored, strip_rule
 from gate.config.load import LoadedConfig
 from gate.data.digest import asked_digest
-from gate.deciding import decide_run
+from gate.deciding import Decided, decide_run
 from gate.domain import Arm, ArmName, Check, Response, Round
 from gate.engine.answering import Progress, answer_all, signature, usable
 from gate.engine.session import Session
 from gate.noise import measure_noise, noise_warnings
 from gate.plan import ARM_ORDER, Options, Plan, make_plan
-from gate.recorded import ReadAs, read_recorded, refuse_changed
+from gate.recorded import ReadAs, Recorded, read_recorded, refuse_changed
 from gate.replaying import ready_request
 from gate.report import dump, markdown, preflight
 from gate.report.escape import terminal
@@ -181,19 +181,23 @@ def compare(
         verdict=verdict,
         evidence=choose_evidence(plan.suites, scored, against_base),
         preflight=recorded.preflight,
-        warnings=(
-            *recorded.warnings,
-            *_partial_warnings(options),
-            *_stopped(recorded.schedule, whole, plan),
-            *noise_warnings(decided.comparisons, recorded.noise_floor),
-            *plan.warnings,
-            *filter(None, [endless_warning(scored)]),
-        ),
+        warnings=(*_warnings(recorded, decided, options), *_stopped(recorded.schedule, whole, plan), *plan.warnings),
         environment=recorded.environment,
         timings={**recorded.timings, **watch.seconds},
     )
     _record(folder, plan, scored, result)
     return result
+
+
+def _warnings(recorded: Recorded, decided: Decided, options: Options) -> tuple[str, ...]:
+    """What a reader must know of the answers; what the plan has to say comes later."""
+    endless = endless_warning(decided.scored)
+    return (
+        *recorded.warnings,
+        *_partial_warnings(options),
+        *noise_warnings(decided.comparisons, recorded.noise_floor),
+        *((endless,) if endless is not None else ()),
+    )
 
 
 def _stopped(stages: Schedule | None, whole: Plan, asked: Plan) -> tuple[str, ...]:

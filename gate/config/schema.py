@@ -82,11 +82,6 @@ class Tuned(Section):
             raise ValueError("it has either an `adapter` or, for a full fine-tune, a `model`")
         return self
 
-    @property
-    def named(self) -> str:
-        """What the configuration names, whichever it is."""
-        return self.adapter or self.model or ""
-
 
 class Candidate(Tuned):
     """What is to be judged."""

@@ -4,7 +4,6 @@ A quantised model answers otherwise than the same model in 16 bits, so every arm
 """
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -31,10 +30,6 @@ _LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "vptq": ("vptq",),
 }
 """The method that a configuration names -> the modules with which transformers reads such weights."""
-
-_NAMES_FOUR_OR_EIGHT_BITS = re.compile(
-    r"(?i)(bnb[-_]?[48]bit|[-_.](4bit|8bit|int4|int8|nf4|gptq|awq|w4a16|w8a8|quantized))(?![a-z])"
-)
 
 
 def stored_method(folder: Path) -> str | None:
@@ -108,28 +103,3 @@ def _four_bits() -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
-
-
-def quantization_warning(recorded: str | None, *, quantised: bool) -> str | None:
-    """Say so when an adapter was trained on quantised weights and is judged on others, or the other way round.
-
-    Args:
-        recorded: The base that the adapter was trained on, as its configuration names it.
-        quantised: Whether the arms are quantised, by their files or by `base.quantization`.
-
-    Returns:
-        One sentence, or None if nothing speaks of a mismatch. It is a hint, not a proof: training with QLoRA mostly
-        records the name of the plain base.
-    """
-    hinted = recorded is not None and _NAMES_FOUR_OR_EIGHT_BITS.search(recorded.rstrip("/")) is not None
-    if hinted and not quantised:
-        return (
-            f"The adapter was trained on {recorded!r}, which is quantised; here every arm has plain weights, and "
-            "answers may differ from those in production. `base: {quantization: nf4}` quantises every arm."
-        )
-    if recorded is not None and not hinted and quantised:
-        return (
-            f"The adapter was trained on {recorded!r}, whose name speaks of no quantisation; here every arm is "
-            "quantised. Make sure that it is served in the same way."
-        )
-    return None

@@ -29,6 +29,7 @@ _NAMED_WARNING = (
     "The server was not handed the {arms}: that it serves these weights under the configured name is trusted."
 )
 _DTYPE_WARNING = "`base.dtype` has no effect: the server chose its number format when it was started."
+_QUANTIZATION_WARNING = "`base.quantization` has no effect: the server loaded its weights when it was started."
 
 
 class ServerEngine(Engine):
@@ -174,7 +175,9 @@ class ServerEngine(Engine):
     def _warnings(self, request: Request) -> tuple[str, ...]:
         trusted = [arm for arm in request.arms if arm in self.names]
         named = (_NAMED_WARNING.format(arms=" and the ".join(trusted)),) if trusted else ()
-        return (*named, *((_DTYPE_WARNING,) if request.settings.dtype != "auto" else ()))
+        dtype = (_DTYPE_WARNING,) if request.settings.dtype != "auto" else ()
+        quantized = (_QUANTIZATION_WARNING,) if request.settings.quantization != "none" else ()
+        return (*named, *dtype, *quantized)
 
     def _fingerprint(self, request: Request) -> str:
         """What every request says besides its prompt."""

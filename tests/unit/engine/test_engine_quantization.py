@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gate.engine.quantization import loading_options, quantization_warning, stored_method
+from gate.engine.quantization import loading_options, stored_method
 from gate.errors import ConfigError
 
 
@@ -44,23 +44,3 @@ def test_loading_options__nothing_is_quantised_twice(tmp_path: Path) -> None:
 
 def test_loading_options__a_plain_model_needs_none(tmp_path: Path) -> None:
     assert loading_options(write(tmp_path, {}), "my/base", "none") is None
-
-
-@pytest.mark.parametrize(
-    ("recorded", "quantised", "warned"),
-    [
-        ("unsloth/llama-3-8b-Instruct-bnb-4bit", False, True),
-        ("unsloth/llama-3-8b-Instruct-bnb-4bit", True, False),
-        ("models/qwen-2.5-GPTQ/", False, True),
-        ("Qwen/Qwen2.5-7B-Instruct-AWQ", False, True),
-        ("Qwen/Qwen2.5-0.5B-Instruct", False, False),
-        ("Qwen/Qwen2.5-0.5B-Instruct", True, True),
-        ("org/hawqs-model", False, False),
-        (None, False, False),
-        (None, True, False),
-    ],
-)
-def test_quantization_warning__only_a_mismatch_is_told(recorded: str | None, quantised: bool, warned: bool) -> None:
-    told = quantization_warning(recorded, quantised=quantised)
-    assert (told is not None) is warned
-    assert told is None or repr(recorded) in told
