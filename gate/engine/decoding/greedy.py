@@ -60,17 +60,15 @@ class GreedyDecoder:
             Rows whose answers are finished, as they come; the last token is the one that ended the answer, if any did.
         """
         fresh = deque(sorted(prompts, key=lambda one: (-_total(one), one.suite, one.case)))
-        lane, loose = Lane(self._model), Loose()
-        while fresh or loose or lane.rows:
+        lane = Lane(self._model)
+        while fresh or lane.rows:
             places = self._places([row.prompt for row in lane.rows], fresh)
-            while fresh and len(lane.rows) + len(loose) < places:
-                finished, left = self._open(self._group(fresh, places - len(lane.rows) - len(loose)), drafts)
-                loose += left
+            while fresh and len(lane.rows) < places:
+                finished, loose = self._open(self._group(fresh, places - len(lane.rows)), drafts)
+                if loose:  # at once, so that no row's memory is held twice for long
+                    lane.join(loose, places=min(places, len(lane.rows) + len(loose) + len(fresh)))
                 if finished:
                     yield finished
-            if loose:
-                lane.join(loose, places=min(places, len(lane.rows) + len(loose) + len(fresh)))
-                loose = Loose()
             while lane.rows and not (fresh and len(lane.rows) < _FULL_ENOUGH * places):
                 if finished := self._step(lane) + self._guess_again(lane):
                     yield finished
