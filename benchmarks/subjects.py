@@ -130,9 +130,10 @@ def _taught(work: Path, steps: int) -> Path:
     target = work / f"taught-{_name(steps, _PEAK_RATE, files=files)}"
     if (target / "tokenizer.json").is_file():
         return target
-    import build
     import torch
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+    import build
 
     tokenizer = PreTrainedTokenizerFast.from_pretrained(QUICKSTART / "model")
     torch.manual_seed(long_skills.SEED)
@@ -167,10 +168,11 @@ def _make(source: Path, target: Path, prompts: list[str], given: argparse.Namesp
 
 def _measure_changed(source: Path, prompts: list[str], limit: int) -> Callable[[float], float]:
     """A function from an adapter's scale to the share of answers that differ from the base's."""
-    import build
     from peft import PeftModel
     from peft.tuners.lora import LoraLayer
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+    import build
 
     build.MAX_NEW_TOKENS = limit
     tokenizer = PreTrainedTokenizerFast.from_pretrained(source, padding_side="left")
