@@ -151,9 +151,6 @@ class Probe:
     """Tokens before the arm's own answer leaves the base's; None: it never does."""
     mean_log_loss: float
     """Mean of -ln p(token) under the arm over the compared tokens, in nats."""
-    mean_divergence: float | None = None
-    """Mean over the compared tokens of the Kullback-Leibler divergence from base to arm in nats, a lower bound of it:
-    all but the base's likeliest tokens count as one. None: the base's probabilities are not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,6 @@ class ProbeRow(BaseModel):
     agreed: Annotated[int, Field(ge=0, le=MOST_TOKENS)]
     first_divergence: Annotated[int, Field(ge=0, le=MOST_TOKENS)] | None = None
     mean_log_loss: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    mean_divergence: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
 class ResponseRow(BaseModel):
