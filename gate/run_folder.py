@@ -44,9 +44,11 @@ class Manifest:
     commit: str | None = None
     """The commit that the candidate was read from, or that was checked out; None: not known."""
     preflight: tuple[Check, ...] = ()
+    """The checks that were made before anything was asked."""
     noise_floor: Annotated[float, Field(ge=0, le=1)] | None = None
     """Share of the base's answers that changed when they were asked again; None: not measured."""
-    """The checks that were made before anything was asked."""
+    reused: Annotated[int, Field(ge=0)] = 0
+    """Answers of reference arms that were taken over from earlier runs."""
 
 
 _MANIFEST = TypeAdapter(Manifest)

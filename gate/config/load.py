@@ -4,7 +4,7 @@ Every problem of the file is reported at once, each with file, line, column and 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from gate.config.positions import Document, Value, parse
+from gate.config.positions import Path as Place
 from gate.config.schema import GateConfig
 from gate.config.suggest import Schema, did_you_mean, known_keys
 from gate.errors import ConfigError
@@ -35,6 +36,8 @@ class LoadedConfig:
     """The JSON schemas that were read along with it, as written."""
     warnings: tuple[str, ...] = ()
     """What a reader of the results must know of where it comes from."""
+    lines: Mapping[Place, int] = field(default_factory=dict)
+    """Path of keys and indices -> line of the file, from 1."""
 
     @property
     def folder(self) -> Path:
@@ -55,6 +58,10 @@ class LoadedConfig:
             return self.resolve(written).is_file()
         except ConfigError:
             return False
+
+    def line(self, *place: str | int) -> int | None:
+        """The line on which a key or a member of a list stands; None where it is not in the file."""
+        return self.lines.get(place)
 
 
 def load_config(path: Path) -> LoadedConfig:
@@ -101,7 +108,14 @@ def parse_config(
         lines = list(dict.fromkeys(_describe(error, document) for error in errors))
         more = [f"and {len(lines) - _SHOWN_AT_MOST} more"] if len(lines) > _SHOWN_AT_MOST else []
         raise ConfigError("\n".join(lines[:_SHOWN_AT_MOST] + more)) from None
-    return LoadedConfig(config=config, path=path, commit=commit, take=take, schemas=tuple(dict.fromkeys(schemas)))
+    return LoadedConfig(
+        config=config,
+        path=path,
+        lines=document.lines,
+        commit=commit,
+        take=take,
+        schemas=tuple(dict.fromkeys(schemas)),
+    )
 
 
 def json_schema() -> Schema:
