@@ -90,6 +90,9 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             answers += reused
             manifest = replace(manifest, warnings=(*manifest.warnings, *stale), reused=len(reused))
             display.say(f"{len(reused):,} reference answers from the cache")
+            if (drift := cache.base_drift(str(loaded.folder.resolve()))) is not None:
+                display.say(terminal(preflight.sentence(drift)))
+                manifest = replace(manifest, preflight=_by_id([*manifest.preflight, drift]))
         folder.write_responses(answers, {})
         folder.write_manifest(manifest)
         strip = strip_rule(config.generation.strip_thinking, session.environment)

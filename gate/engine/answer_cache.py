@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gate import __version__
-from gate.domain import ArmName, Response
+from gate.domain import ArmName, Check, Response
 from gate.engine.base_model import BaseFolder
 from gate.engine.session import Prompt, Session, plan_batches
 from gate.transport.answer_store import AnswerStore
@@ -23,6 +23,7 @@ from gate.transport.hub import is_hub_id
 RECHECKED = 8
 """Cached answers that a run computes again."""
 
+_SHOWN_DIGITS = 12
 _MOST_TOKENS = 100_000_000
 _LONGEST_TOKEN_CHARACTERS = 1024
 """Vocabularies have tokens of long runs of blanks or signs, but none nearly as long."""
@@ -165,6 +166,35 @@ class CachedAnswers:
     def forget(self, arm: ArmName) -> None:
         """Throw away what is kept for any prompt of this arm."""
         self._store.remove(list(dict.fromkeys(self._keys.get(arm, {}).values())))
+
+    def base_drift(self, place: str) -> Check | None:
+        """Hold the base against the one that the last run in a place had under the same name, and note it for the next.
+
+        Args:
+            place: Where the runs belong together, such as the configuration's folder.
+
+        Returns:
+            The check P08 if it is another base; None if it is the same, or nobody knows.
+        """
+        base = self._session.arms["base"]
+        if base.digest is None or not self._keys:
+            return None
+        key = _sha256(["last base", place, base.model, base.revision])
+        last = self._store.read([key], used_at=self._used_at).get(key)
+        if last == base.digest.encode():
+            return None
+        self._store.remove([key])
+        self._store.write({key: base.digest.encode()}, used_at=self._used_at)
+        if last is None:
+            return None
+        before = last[:_SHOWN_DIGITS].decode("ascii", "replace")
+        return Check(
+            id="P08",
+            title="the base is the one of the last run",
+            outcome="warn",
+            message=f"the base `{base.model}` is not what it was in the last run here: its files have the digest "
+            f"{base.digest[:_SHOWN_DIGITS]}, then {before}; rounds before and after it do not compare",
+        )
 
     def _prompts(self, arm: ArmName) -> list[Prompt]:
         return [prompt for batch in self._session.batches[arm] for prompt in batch]

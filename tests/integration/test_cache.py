@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import Ran, read_round
+from safetensors.numpy import load_file, save_file
 
 from gate.domain import REUSED, ArmName
 from gate.engine.answer_cache import RECHECKED
@@ -102,7 +103,8 @@ def test_run__a_stale_cache_is_found_out_and_thrown_away(
 ) -> None:
     run(gate, quickstart, tmp_path / "cold")
     with sqlite3.connect(database(tmp_path)) as store:
-        for key, packed in store.execute("select key, value from answers").fetchall():
+        answers = store.execute("select key, value from answers where substr(value, 1, 1) = ?", (b"{",))
+        for key, packed in answers.fetchall():
             lie = json.loads(packed) | {"text": "something else"}
             store.execute("update answers set value = ? where key = ?", (json.dumps(lie).encode(), key))
     asked.clear()
@@ -114,6 +116,22 @@ def test_run__a_stale_cache_is_found_out_and_thrown_away(
     asked.clear()
     run(gate, quickstart, tmp_path / "again")
     assert asked.count("base") == RECHECKED
+
+
+def test_run__another_base_under_the_same_name_is_noticed_once(gate: Gate, quickstart: Path, tmp_path: Path) -> None:
+    def drift(out: str) -> list[dict[str, Any]]:
+        run(gate, quickstart, tmp_path / out)
+        return [check for check in read_round(tmp_path / out)["preflight"] if check["id"] == "P08"]
+
+    assert drift("first") == drift("same") == []
+    weights = quickstart / "model" / "model.safetensors"
+    tensors = load_file(weights)
+    tensors["model.norm.weight"][0] *= 1.0001
+    save_file(tensors, weights, metadata={"format": "pt"})
+    (noticed,) = drift("changed")
+    assert noticed["outcome"] == "warn"
+    assert "is not what it was in the last run here" in noticed["message"]
+    assert drift("known") == []
 
 
 def test_run__a_cache_that_cannot_be_had_stops_nothing(
