@@ -16,6 +16,7 @@ import click
 
 from gate import __version__
 from gate.cli_options import answering_options, common_options, config_argument, deciding_options, power_options
+from gate.cli_publish import publish_command
 from gate.errors import EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_OPEN, EXIT_REQUEST, GateError
 
 if TYPE_CHECKING:
@@ -208,6 +209,9 @@ def report_command(round_file: Path | None, kind: Literal["terminal", "markdown"
     else:
         click.echo(report.markdown(result) if kind == "markdown" else report.dump(result), nl=False)
     return EXIT_OPEN
+
+
+cli.add_command(publish_command)
 
 
 def _cache(no_cache: bool) -> "Path | None":
