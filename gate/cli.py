@@ -24,6 +24,7 @@ from gate.cli_options import (
     deciding_options,
     power_options,
 )
+from gate.cli_publish import publish_command
 from gate.errors import EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_OPEN, EXIT_REQUEST, GateError
 from gate.printing import complain, print_inert, print_round
 
@@ -228,6 +229,7 @@ def report_command(round_file: Path | None, kind: Literal["terminal", "markdown"
 
 
 cli.add_command(action_group)
+cli.add_command(publish_command)
 
 
 def _cache(no_cache: bool) -> "Path | None":

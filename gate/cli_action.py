@@ -25,3 +25,11 @@ def compare_command() -> int:
     from gate.action.steps import compare
 
     return compare(os.environ, now=datetime.now(UTC))
+
+
+@action_group.command("publish")
+def publish_command() -> int:
+    """Tell the pull request what became of it."""
+    from gate.action.telling import tell
+
+    return tell(os.environ)

@@ -1,10 +1,17 @@
-"""Reads a finished round from its file. What it holds is the business of `gate.report`, which reads no files."""
+"""Reads finished rounds from their files. What they hold is the business of `gate.report`, which reads no files."""
 
+import os
+import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from gate import report
 from gate.domain import Round
 from gate.errors import RecordsError
+from gate.report import Judged
+
+MAX_FOREIGN_BYTES = 8 * 1024 * 1024
+"""Longest file from another run; a round keeps few texts, so its own are a fraction of that."""
 
 
 def read_round(path: Path) -> Round:
@@ -21,3 +28,37 @@ def read_round(path: Path) -> Round:
         raise RecordsError(f"{path}: cannot be read: {problem.strerror or problem}") from None
     except UnicodeDecodeError:
         raise RecordsError(f"{path}: not UTF-8 text") from None
+
+
+def judged_rounds(paths: Sequence[Path]) -> tuple[Judged, ...]:
+    """Read rounds that another run left, perhaps one of a fork: only plain files of moderate size.
+
+    Raises:
+        RecordsError: One of them cannot be read, is a link or a pipe, is too large or no round.
+    """
+    rounds = [_read_foreign(path) for path in paths]
+    return tuple(
+        Judged(adapter=round_.arms["candidate"].adapter if "candidate" in round_.arms else None, result=round_)
+        for round_ in rounds
+    )
+
+
+def _read_foreign(path: Path) -> Round:
+    try:
+        # Neither follows a link nor waits for whoever might write into a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:  # noqa: PTH123 - a path cannot be opened this way
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise RecordsError(f"{path}: not a plain file")
+            content = file.read(MAX_FOREIGN_BYTES + 1)
+    except OSError as problem:
+        why = "a link, which is not followed" if path.is_symlink() else problem.strerror or problem
+        raise RecordsError(f"{path}: cannot be read: {why}") from None
+    if len(content) > MAX_FOREIGN_BYTES:
+        raise RecordsError(f"{path}: longer than {MAX_FOREIGN_BYTES // 1024**2} MiB, which no round is")
+    try:
+        return report.load(content.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise RecordsError(f"{path}: not UTF-8 text") from None
+    except RecordsError as problem:
+        raise RecordsError(f"{path}: {problem.message}", fix=problem.fix) from None

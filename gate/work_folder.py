@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from gate.data.whole_file import write_whole
 from gate.errors import BrokenRun, RecordsError
-from gate.run_folder import RunFolder
+from gate.run_folder import REPORT, ROUND, RunFolder
 
 PLAN, PROBLEM, ROUNDS = "plan.json", "problem.json", "rounds"
 MOST_ADAPTERS = 50
@@ -101,6 +101,17 @@ class WorkFolder:
     def round_folder(self, one: JudgedAdapter) -> Path:
         """Where an adapter's run leaves its files."""
         return self.path / ROUNDS / one.slug
+
+    def result_paths(self) -> dict[str, str]:
+        """`round-path` and `report-path`: of the only adapter its files, of several the folder that holds them all."""
+        plan = self.read_plan()
+        if plan is None or not plan.judged:
+            return {}
+        if len(plan.judged) > 1:
+            return dict.fromkeys(("round-path", "report-path"), str(self.path / ROUNDS))
+        folder = self.round_folder(plan.judged[0])
+        files = {"round-path": folder / ROUND, "report-path": folder / REPORT}
+        return {name: str(path) for name, path in files.items() if path.is_file()}
 
     def is_answered(self, one: JudgedAdapter) -> bool:
         """Whether all of an adapter's answers are there."""

@@ -90,6 +90,8 @@ class FakeGitHub:
     page_size: int = 100
     read_only: bool = False
     """As for a workflow of a fork."""
+    forbidden: str = ""
+    """A part of all paths that the token may not use."""
     comments: dict[int, dict[str, Any]] = field(default_factory=dict)
     pulls: list[dict[str, Any]] = field(default_factory=list)
     checks: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -140,7 +142,7 @@ class FakeGitHub:
         own = f"/repos/{self.repository}/"
         if not path.lower().startswith(own.lower()):
             return Reply(404, {"message": "Not Found"})
-        if self.read_only and method != "GET":
+        if (self.read_only and method != "GET") or (self.forbidden and self.forbidden in path):
             headers = {"x-accepted-github-permissions": PERMISSIONS}
             return Reply(403, {"message": "Resource not accessible by integration"}, headers)
         return self._of_repository(method, path[len(own) :], query, content)

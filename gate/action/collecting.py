@@ -9,8 +9,8 @@ from gate.stored_round import read_round
 from gate.work_folder import JudgedAdapter, Problem, WorkFolder
 
 
-def collect(work: WorkFolder) -> tuple[tuple[Judged, ...], tuple[str, ...]]:
-    """Gather what became of each adapter, and the notes that belong to all.
+def collect(work: WorkFolder) -> tuple[tuple[Judged, ...], tuple[str, ...], str | None]:
+    """Gather what became of each adapter, the notes that belong to all, and the path of the configuration.
 
     Returns:
         Nothing judged means that nothing was changed. A step that broke off before it knew the adapters is one entry
@@ -23,9 +23,11 @@ def collect(work: WorkFolder) -> tuple[tuple[Judged, ...], tuple[str, ...]]:
     if plan is None and whole is None:
         raise RecordsError(f"{work.path}: no step has left anything", fix="Run the step `answer` first.")
     if whole is not None and (plan is None or not plan.judged):
-        return (Judged(adapter=whole.adapter, result=_told(whole)),), plan.notes if plan is not None else ()
+        notes, config = ((), None) if plan is None else (plan.notes, plan.config)
+        return (Judged(adapter=whole.adapter, result=_told(whole)),), notes, config
     assert plan is not None  # noqa: S101  # one of them is there
-    return tuple(Judged(adapter=one.adapter, result=_result(work, one, whole)) for one in plan.judged), plan.notes
+    judged = tuple(Judged(adapter=one.adapter, result=_result(work, one, whole)) for one in plan.judged)
+    return judged, plan.notes, plan.config
 
 
 def _result(work: WorkFolder, one: JudgedAdapter, whole: Problem | None) -> Round | Told:

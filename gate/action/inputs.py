@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,10 +13,33 @@ _LONGEST_MINUTES = 60 * 24 * 7
 _SHOWN_CHARACTERS = 60
 
 
-class Inputs(BaseModel):
-    """What a workflow says `with:`, as far as the steps that judge need it. An empty value is none."""
-
+class _Inputs(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=lambda name: name.replace("_", "-"))
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Self:
+        """Read the inputs from variables such as `GATE_FAIL_ON`; an empty value is none.
+
+        Raises:
+            UsageError: An input cannot be what it says; named as in the workflow.
+        """
+        given: dict[str, Any] = {}
+        for field in cls.model_fields:
+            if value := environ.get(f"GATE_{field.upper()}", ""):
+                given[field.replace("_", "-")] = value
+        try:
+            return cls.model_validate(given)
+        except ValidationError as problem:
+            lines = [
+                f"input `{error['loc'][0]}`: {str(error['input'])[:_SHOWN_CHARACTERS]!r}: "
+                f"{error['msg'][0].lower()}{error['msg'][1:]}"
+                for error in problem.errors(include_url=False)
+            ]
+            raise UsageError("\n".join(lines)) from None
+
+
+class Inputs(_Inputs):
+    """What a workflow says `with:`, as far as the steps that judge need it."""
 
     config: Text = "gate.yaml"
     candidate_ref: Text | None = None
@@ -28,26 +51,13 @@ class Inputs(BaseModel):
     allow_pull_request_target: bool = False
 
 
-def read_inputs(environ: Mapping[str, str]) -> Inputs:
-    """Read the inputs from variables such as `GATE_FAIL_ON`.
+class Telling(_Inputs):
+    """What a workflow says `with:` about telling the result."""
 
-    Raises:
-        UsageError: An input cannot be what it says; named as in the workflow.
-    """
-    given: dict[str, Any] = {}
-    for field in Inputs.model_fields:
-        value = environ.get(f"GATE_{field.upper()}", "")
-        if value:
-            given[field.replace("_", "-")] = value
-    try:
-        return Inputs.model_validate(given)
-    except ValidationError as problem:
-        lines = [
-            f"input `{error['loc'][0]}`: {str(error['input'])[:_SHOWN_CHARACTERS]!r}: "
-            f"{error['msg'][0].lower()}{error['msg'][1:]}"
-            for error in problem.errors(include_url=False)
-        ]
-        raise UsageError("\n".join(lines)) from None
+    comment: Literal["sticky", "new", "off"] | None = None
+    comment_id: Text | None = None
+    pr_number: Annotated[int, Field(ge=1)] | None = None
+    check_run: bool = False
 
 
 def folder_of(environ: Mapping[str, str], name: str) -> Path:

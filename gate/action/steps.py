@@ -1,6 +1,6 @@
 """The two steps of the Action that judge: `answer`, which runs the model, and `compare`, which decides.
 
-The third one, `publish`, tells the result and is not here. Everything that is printed on the way is printed while the
+The third one is in `gate.action.telling`. Everything that is printed on the way is printed while the
 runner reads no commands.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gate import pipeline
 from gate.action.guards import refuse_missing_gpu, refuse_secrets
-from gate.action.inputs import Inputs, folder_of, read_inputs
+from gate.action.inputs import Inputs, folder_of
 from gate.action.planning import plan_action, planned_config
 from gate.action.stopping import stoppable
 from gate.config.load import LoadedConfig
@@ -69,7 +69,7 @@ def answer(environ: Mapping[str, str]) -> int:
     """
     with _step("answer", environ) as work:
         work.clear()
-        inputs, workspace = read_inputs(environ), folder_of(environ, "GITHUB_WORKSPACE")
+        inputs, workspace = Inputs.read(environ), folder_of(environ, "GITHUB_WORKSPACE")
         with stoppable(inputs.timeout_minutes, left_behind=_problem_writer(work)):
             top, _ = outermost_repository(Path(inputs.config), workspace)
             refuse_secrets(environ, top)
@@ -100,7 +100,7 @@ def compare(environ: Mapping[str, str], *, now: datetime) -> int:
         GateError: Nothing could be decided. Why is in the work folder as well.
     """
     with _step("compare", environ) as work:
-        inputs, workspace = read_inputs(environ), folder_of(environ, "GITHUB_WORKSPACE")
+        inputs, workspace = Inputs.read(environ), folder_of(environ, "GITHUB_WORKSPACE")
         plan, earlier = work.read_plan(), work.read_problem()
         if plan is None and earlier is not None:
             complain(earlier.message)

@@ -263,7 +263,9 @@ def test_cli__schemas_are_json_schemas(gate: Gate, command: list[str]) -> None:
     assert json.loads(ran.out)["type"] == "object"
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["answer"], ["compare"], ["check"], ["power"], ["report"]])
+@pytest.mark.parametrize(
+    "command", [[], ["run"], ["answer"], ["compare"], ["check"], ["power"], ["report"], ["publish"]]
+)
 def test_cli__help_is_there_for_everything(gate: Gate, command: list[str]) -> None:
     ran = gate(*command, "--help")
     assert ran.code == 0

@@ -7,7 +7,7 @@ import pytest
 from action_repository import CONFIG, Repository, Runner, make_repository
 from github_events import payload, variables
 
-from gate.action.inputs import Inputs, read_inputs
+from gate.action.inputs import Inputs
 from gate.action.planning import plan_action
 from gate.errors import RequestError, UsageError
 from gate.github.event import read_event
@@ -222,9 +222,9 @@ def test_plan_action__a_named_commit_without_a_configuration_is_no_bootstrap(
         plan(runner, **{"config-ref": empty})
 
 
-def test_read_inputs__empty_is_not_given() -> None:
-    assert read_inputs({"GATE_CONFIG": "", "GATE_GPUS": ""}) == Inputs()
-    given = read_inputs(
+def test_inputs_read__empty_is_not_given() -> None:
+    assert Inputs.read({"GATE_CONFIG": "", "GATE_GPUS": ""}) == Inputs()
+    given = Inputs.read(
         {"GATE_TIMEOUT_MINUTES": "1.5", "GATE_ALLOW_PULL_REQUEST_TARGET": "true", "GATE_GPUS": "device=0"}
     )
     assert (given.timeout_minutes, given.allow_pull_request_target, given.gpus) == (1.5, True, "device=0")

@@ -46,7 +46,7 @@ def test_annotation__no_text_adds_a_command_or_a_property(text: str) -> None:
 
 
 def test_annotation__reads_back_as_it_was_meant() -> None:
-    text = "100 %, see: a\nb"
+    text = "100 %, see %0A: a\nb"
     line = annotation("warning", text, title="a, b: 5 %", file="dir,x/gate.yaml", line=7)
     place = {"file": "dir,x/gate.yaml", "line": "7", "title": "a, b: 5 %"}
     assert as_the_runner(line) == ("warning", place, text)

@@ -1,0 +1,117 @@
+"""What is told to GitHub, apart from how: outputs, the mark beside the commit, and nothing to gate."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from builders import a_failing_round, a_round, a_verdict
+from fake_github import TOKEN, ClientFor, FakeGitHub
+from github_events import payload, variables
+
+from gate.domain import Round
+from gate.github.sticky import StickyComment, marker
+from gate.publishing import Channels, Wishes, publish, verdict_outputs
+from gate.report import Judged, Problem
+
+pytest_plugins = ["github_fixtures"]
+
+
+def judged(*results: Round | Problem) -> list[Judged]:
+    return [Judged(adapter=f"adapters/{index}", result=result) for index, result in enumerate(results)]
+
+
+def a_problem(exit_code: int) -> Problem:
+    return Problem(step="answer", exit_code=exit_code, message="It broke.\nMend it.")
+
+
+UNDECIDED = a_round(verdict=a_verdict(outcome="inconclusive", exit_code=2))
+IGNORED = a_round(verdict=a_verdict(outcome="fail", exit_code=0))
+
+
+@pytest.mark.parametrize(
+    ("results", "verdict", "code"),
+    [
+        ([], "none", 0),
+        ([a_round()], "pass", 0),
+        ([a_round(), UNDECIDED], "inconclusive", 2),
+        ([UNDECIDED, a_failing_round()], "fail", 1),
+        ([a_problem(3), a_failing_round()], "error", 3),
+        ([a_problem(3), a_problem(4), a_failing_round()], "error", 4),
+        ([a_problem(77)], "error", 4),
+        ([IGNORED], "fail", 0),
+    ],
+)
+def test_verdict_outputs__the_worst_counts(results: Sequence[Round | Problem], verdict: str, code: int) -> None:
+    outputs = verdict_outputs(judged(*results))
+    assert (outputs["verdict"], outputs["exit-code"], outputs["passed"]) == (verdict, str(code), str(code == 0).lower())
+
+
+def tell(
+    fake: FakeGitHub,
+    folder: Path,
+    *results: Round | Problem,
+    token: str = TOKEN,
+    check_run: bool = False,
+    config: str | None = None,
+) -> list[str]:
+    said: list[str] = []
+    environ = {**variables(folder, "pull_request", payload("pull_request")), "GITHUB_API_URL": fake.api_url}
+    environ |= {"GITHUB_TOKEN": token}
+    channels = Channels(out=said.append, say=said.append)
+    publish(judged(*results), Wishes(check_run=check_run, config=config), environ=environ, channels=channels)
+    return said
+
+
+@pytest.mark.parametrize(
+    ("results", "conclusion"),
+    [
+        ([], "neutral"),
+        ([a_round()], "success"),
+        ([a_round(), UNDECIDED], "failure"),
+        ([IGNORED], "neutral"),
+        ([a_problem(4)], "failure"),
+        ([a_problem(130), a_round()], "cancelled"),
+    ],
+)
+def test_publish__the_mark_is_red_exactly_if_the_gate_is_shut(
+    fake: FakeGitHub, tmp_path: Path, results: Sequence[Round | Problem], conclusion: str
+) -> None:
+    tell(fake, tmp_path, *results, check_run=True)
+    (check,) = fake.checks.values()
+    assert check["conclusion"] == conclusion
+
+
+def test_publish__nothing_to_gate_changes_a_comment_and_makes_none(
+    fake: FakeGitHub, tmp_path: Path, client_for: ClientFor
+) -> None:
+    assert tell(fake, tmp_path) == ["No comment: nothing was judged in #2."]
+    assert not fake.comments
+    StickyComment(client_for(fake), 2, marker=marker(None)).put("<!-- gate -->\nblocked\n")
+    tell(fake, tmp_path)
+    (body,) = fake.bodies()
+    assert "Nothing to gate" in body
+
+
+def test_publish__a_step_that_broke_is_told_with_its_reason(fake: FakeGitHub, tmp_path: Path) -> None:
+    tell(fake, tmp_path, a_problem(4))
+    (body,) = fake.bodies()
+    assert "It broke." in body
+
+
+def test_publish__remarks_are_commands_with_the_line_of_the_rule(fake: FakeGitHub, tmp_path: Path) -> None:
+    said = tell(fake, tmp_path, a_failing_round(), config="models/gate.yaml")
+    assert [line for line in said if line.startswith("::error file=models/gate.yaml")]
+
+
+def test_publish__without_a_token_both_places_are_left_out_and_it_is_said_once(
+    fake: FakeGitHub, tmp_path: Path
+) -> None:
+    assert tell(fake, tmp_path, a_round(), token="", check_run=True) == ["Nothing is posted: GITHUB_TOKEN is not set."]
+    assert not fake.asked
+
+
+def test_publish__a_token_that_may_not_make_checks_still_comments(fake: FakeGitHub, tmp_path: Path) -> None:
+    fake.forbidden = "/check-runs"
+    said = tell(fake, tmp_path, a_round(), check_run=True)
+    assert len(fake.comments) == 1
+    assert said[-1].startswith("No check run: ")
