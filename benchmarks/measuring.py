@@ -143,9 +143,14 @@ class Bench:
         return found
 
     def loading_alone(self) -> Measured:
-        """What a process takes that loads the base and does nothing with it."""
-        code = "import sys, transformers as t; t.AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=sys.argv[2])"
-        command = [sys.executable, "-c", code, self.subjects.model, self.subjects.dtype]
+        """What a process takes that loads base and adapter, as PEFT's documentation shows it, and asks them nothing."""
+        code = (
+            "import sys, peft, transformers; "
+            "base = transformers.AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=sys.argv[2]); "
+            "peft.PeftModel.from_pretrained(base, sys.argv[3])"
+        )
+        adapter = next(iter(self.subjects.adapters.values()))
+        command = [sys.executable, "-c", code, self.subjects.model, self.subjects.dtype, adapter]
         return run(command, log=self._log("load"), environment=self._work.environment, folder=self._work.folder)
 
     @property

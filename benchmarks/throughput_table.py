@@ -159,7 +159,7 @@ def memory_line(rows: Sequence[Row], *, load: Measured, cache_bytes: int) -> str
     """
     peak = max(row.peak_bytes for row in rows)
     return (
-        f"Largest peak of the gate: {peak / 1e6:,.0f} MB; of a process that only loads the base: "
+        f"Largest peak of the gate: {peak / 1e6:,.0f} MB; of a process that only loads base and adapter: "
         f"{load.peak_bytes / 1e6:,.0f} MB; keys and values take {cache_bytes / 1e3:,.1f} MB for 1,000 tokens."
     )
 

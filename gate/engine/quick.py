@@ -77,7 +77,7 @@ class QuickPath:
 
         import torch
 
-        from gate.engine.decoding.fused_lora import fused_lora
+        from gate.engine.decoding.fast_layers import fast_layers
         from gate.engine.decoding.greedy import GreedyDecoder
 
         left = {(one.suite, one.case): one for one in prompts}
@@ -85,7 +85,7 @@ class QuickPath:
         while left:
             decoder = GreedyDecoder(model, stop_ids=stop_ids, pace=self._pace, watch=watch)
             try:
-                with torch.inference_mode(), fused_lora(model):
+                with torch.inference_mode(), fast_layers(model):
                     for rows in decoder.answers(list(left.values()), drafts):
                         for row in rows:
                             del left[row.prompt.suite, row.prompt.case]
@@ -133,7 +133,7 @@ class QuickPath:
 
         import torch
 
-        from gate.engine.decoding.fused_lora import fused_lora
+        from gate.engine.decoding.fast_layers import fast_layers
         from gate.engine.decoding.greedy import GreedyDecoder
 
         short = [
@@ -148,7 +148,7 @@ class QuickPath:
         }
         decoder = GreedyDecoder(model, stop_ids=stop_ids, pace=self._pace, watch=DraftWatch(self._price))
         try:
-            with torch.inference_mode(), fused_lora(model):
+            with torch.inference_mode(), fast_layers(model):
                 found = {row.prompt.case: row.answer for rows in decoder.answers(short, drafts) for row in rows}
         except torch.OutOfMemoryError:
             return "memory is too small for the fast way, even for a few prompts"

@@ -184,21 +184,25 @@ class GreedyDecoder:
         ]
         if not places or len(places) < self._pace.again_share * len(lane.rows):
             return []
-        found = Loose()
-        for place in reversed(places):
-            if self._watch.pays(lane.rows[place].prompt.suite, again=True):
-                found.append(lane.leave(place, surplus=0))
-            else:
-                lane.rows[place].is_given_up = True
+        again: list[Row] = []
+        for place in places:
+            row = lane.rows[place]
+            row.is_given_up = not self._watch.pays(row.prompt.suite, again=True)
+            if not row.is_given_up:
+                again.append(row)
         finished: list[Row] = []
-        loose = Loose()
-        for begin in range(0, len(found), group := max(1, self._pace.forward_tokens // self._pace.first_guess)):
-            apart = Lane(self._model)
-            apart.join(found[begin : begin + group], places=group)
-            self._read_on(apart, max(1, self._pace.first_guess // 2), (finished, loose))
+        group = max(1, self._pace.forward_tokens // self._pace.first_guess)
+        for begin in range(0, len(again), group):  # group by group, so that little memory is held twice
+            self._read_apart(lane, again[begin : begin + group], finished)
+        return finished
+
+    def _read_apart(self, lane: Lane, rows: Sequence[Row], finished: list[Row]) -> None:
+        """Take rows out of the lane, read on in their drafts, and put those back that have not ended."""
+        apart, loose = Lane(self._model), Loose()
+        apart.join([lane.leave(lane.place(row), surplus=0) for row in rows], places=len(rows))
+        self._read_on(apart, max(1, self._pace.first_guess // 2), (finished, loose))
         if loose:
             lane.join(loose, places=len(lane.rows) + len(loose))
-        return finished
 
 
 def _guess(row: Row, width: int) -> Sequence[int]:

@@ -95,6 +95,10 @@ class Lane:
         ).logits
         return logits
 
+    def place(self, row: Row) -> int:
+        """Where a row is; others that leave move it."""
+        return next(place for place, one in enumerate(self.rows) if one is row)
+
     def leave(self, place: int, *, surplus: int) -> tuple[Row, RowMemory]:
         """Take a row out with its memory.
 
