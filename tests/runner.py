@@ -42,6 +42,8 @@ class Job:
     facts: Mapping[str, str] = field(default_factory=dict)
     """More variables of the runner: GITHUB_EVENT_NAME and so on."""
     docker_host: str = ""
+    unprivileged: bool = False
+    """Whether the steps run as USER; needs root, and a folder that USER may enter."""
 
     @property
     def workspace(self) -> Path:
@@ -117,9 +119,11 @@ class Job:
         step = next(one for one in steps() if one["name"] == name)
         script = self.temp / "step.sh"
         script.write_text(step["run"])
-        give_to_user(self.folder)
+        before = as_user() if self.unprivileged else []
+        if before:
+            give_to_user(self.folder)
         return subprocess.Popen(
-            [*as_user(), "bash", "--noprofile", "--norc", "-eo", "pipefail", script],
+            [*before, "bash", "--noprofile", "--norc", "-eo", "pipefail", script],
             cwd=self.workspace,
             env={**self.variables(), **environment(step, inputs)},
             stdin=subprocess.DEVNULL,

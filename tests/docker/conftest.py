@@ -59,7 +59,7 @@ def job() -> Iterator[Job]:
     """A job of an unprivileged user, in a folder that others may enter."""
     folder = Path(mkdtemp(prefix="gate-job-"))
     folder.chmod(0o755)
-    yield Job(folder=folder / "runner", docker_host=os.environ.get("DOCKER_HOST", ""))
+    yield Job(folder=folder / "runner", docker_host=os.environ.get("DOCKER_HOST", ""), unprivileged=True)
     shutil.rmtree(folder)
 
 
