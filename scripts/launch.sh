@@ -10,7 +10,7 @@
 #   publish   sees GITHUB_TOKEN, the network and the runner's files; no model and no GPU
 #   clean-up  removes what an earlier step of this job left behind
 # The steps meet in $RUNNER_TEMP/gate.
-set -euo pipefail
+set -Eeuo pipefail
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/environment.sh
@@ -40,9 +40,13 @@ fail() {
     exit "$1"
 }
 
+# 1 is a verdict: whatever breaks here must not look like one.
+trap 'fail 4 "The launcher broke off (line $LINENO); the reason is above."' ERR
+
 # json_text TEXT: the inside of a JSON string.
 json_text() {
-    local text=${1//\\/\\\\}
+    local text=${1:0:4000}
+    text=${text//\\/\\\\}
     text=${text//\"/\\\"}
     printf '%s' "$text" | tr '\000-\037' ' '
 }
@@ -59,8 +63,9 @@ patiently() {
 }
 
 prepare_folders() {
-    : "${RUNNER_TEMP:?is not set: this script is started by action.yml, on a runner}"
-    : "${GITHUB_WORKSPACE:?is not set: this script is started by action.yml, on a runner}"
+    if [ -z "${RUNNER_TEMP-}" ] || [ -z "${GITHUB_WORKSPACE-}" ]; then
+        fail 3 "RUNNER_TEMP and GITHUB_WORKSPACE are not set: this script is started by action.yml, on a runner."
+    fi
     export GATE_WORK=$RUNNER_TEMP/gate
     SCRATCH=$RUNNER_TEMP/gate-scratch/$STEP
     NAMES=$RUNNER_TEMP/gate-containers
@@ -96,15 +101,15 @@ check_inputs() {
 # shown TEXT: a value from outside, so that a line of the log cannot be a workflow command.
 shown() { printf '%q' "$1"; }
 
-# chosen_runtime: docker or host.
-chosen_runtime() {
+# choose_runtime: sets RUNTIME to docker or host.
+choose_runtime() {
     case ${GATE_RUNTIME:-auto} in
-        docker | host) echo "$GATE_RUNTIME" ;;
+        docker | host) RUNTIME=$GATE_RUNTIME ;;
         auto)
             if [ -e "$IMAGE_MARKER" ]; then
-                echo host
+                RUNTIME=host
             elif docker version --format '{{.Server.Version}}' >/dev/null 2>&1; then
-                echo docker
+                RUNTIME=docker
             else
                 fail 4 "Docker does not answer on this runner. Install Docker (and let the runner's user use it), or run the job in the gate's image (\`container:\`), or install gate on the runner and set \`runtime: host\`."
             fi
@@ -151,7 +156,7 @@ if [ "$STEP" = clean-up ]; then
 fi
 check_inputs
 passed_variables "$STEP"
-RUNTIME=$(chosen_runtime)
+choose_runtime
 if [ "$RUNTIME" = host ]; then run_on_host; fi
 find_image
 run_in_container

@@ -149,6 +149,11 @@ def environment(step: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str,
     return {name: _INPUT.sub(lambda found: values[found[1]], text) for name, text in step.get("env", {}).items()}
 
 
+def user() -> int:
+    """Whom an unprivileged job's steps run as."""
+    return USER if os.getuid() == 0 else os.getuid()
+
+
 def as_user() -> list[str]:
     """What to put before a command so that it runs as an unprivileged user."""
     if os.getuid() != 0:

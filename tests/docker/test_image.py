@@ -4,8 +4,10 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+import yaml
 from conftest import Docker
-from runner import Job, give_to_user
+from runner import ROOT, Job, give_to_user
 
 STRANGER = 34567
 
@@ -70,3 +72,26 @@ def test_image__keeps_nothing_of_how_it_was_built(docker: Docker, image: str) ->
     for trace in ("127.0.0.1", "find-links", "index", os.environ.get("PIP_CERT", "no-such-trace")):
         assert trace not in kept
     assert "127.0.0.1" not in history
+
+
+@pytest.mark.parametrize("step", ["answer", "compare", "publish"])
+def test_docker_action__leaves_out_the_tokens_that_github_puts_into_every_container(
+    docker: Docker, probe: str, job: Job, step: str
+) -> None:
+    runs = yaml.safe_load((ROOT / "docker" / "action.yml").read_text())["runs"]
+    work = job.temp / "gate"
+    work.mkdir()
+    # As the runner's ContainerActionHandler does it.
+    found = json.loads(
+        docker(
+            "run", "--rm", "--workdir", "/github/workspace", "--entrypoint", runs["entrypoint"],
+            "--volume", f"{job.workspace}:/github/workspace", "--volume", f"{job.temp}:/github/runner_temp",
+            "--env", "ACTIONS_RUNTIME_TOKEN=runtime-token", "--env", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=oidc-token",
+            "--env", "INPUT_HF-TOKEN=hub-token", "--env", "INPUT_GITHUB-TOKEN=workflow-token",
+            "--env", f"GATE_WORK={runs['env']['GATE_WORK']}", probe,
+            *(word.replace("${{ inputs.step }}", step) for word in runs["args"]),
+        ).stdout
+    )  # fmt: skip
+    assert found["arguments"] == ["action", step]
+    assert "token" not in " ".join(found["environment"].values())
+    assert (work / f"by-{step}").read_text() == step

@@ -4,14 +4,12 @@ The program in the container is a probe that tells what it sees; the launcher, a
 """
 
 import json
-import os
 from typing import Any
 
 import pytest
 from conftest import Docker
-from runner import USER, Job, cancel
+from runner import Job, cancel, user
 
-OURS = USER if os.getuid() == 0 else os.getuid()
 SECRETS = {"HF_TOKEN": "hub-token", "GITHUB_TOKEN": "workflow-token"}
 
 
@@ -46,7 +44,7 @@ def test_launch__a_step_is_an_unprivileged_user_who_can_change_nothing_but_resul
     job: Job, probe: str, name: str
 ) -> None:
     found = seen(job, name, image=probe)
-    assert found["user"] == [OURS, OURS]
+    assert found["user"][0] == user()
     assert int(found["capabilities"], 16) == 0
     assert found["no_new_privileges"] == "1"
     assert found["mounts"]["/"] == "ro"
@@ -74,7 +72,7 @@ def test_launch__what_is_written_belongs_to_the_runner(job: Job, probe: str) -> 
     assert job.summary() == "publish=seen\n"
     written = [job.temp / "gate" / f"by-{step}" for step in ("answer", "compare", "publish")]
     for path in (*written, job.folder / "home" / ".cache" / "huggingface"):
-        assert path.stat().st_uid == OURS
+        assert path.stat().st_uid == user()
     assert sorted(path.name for path in job.temp.iterdir()) == [
         "_runner_file_commands",
         "event.json",

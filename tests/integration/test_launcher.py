@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,37 @@ def test_launch__a_wrong_input_is_exit_3_with_one_sentence(job: Job, inputs: dic
     assert named in problem["message"]
 
 
+def test_launch__what_breaks_never_looks_like_a_verdict(job: Job) -> None:
+    script = ROOT / "scripts" / "launch.sh"
+    for variables, arguments, code in (
+        ({}, ["answer"], 3),
+        ({"RUNNER_TEMP": __file__, "GITHUB_WORKSPACE": str(job.workspace)}, ["answer"], 4),
+        (job.variables(), ["dance"], 3),
+        (job.variables(), [], 3),
+    ):
+        environ = {"PATH": os.environ["PATH"], **variables}
+        ran = subprocess.run([script, *arguments], env=environ, capture_output=True, text=True, check=False)
+        assert ran.returncode == code, ran.stderr
+        assert "gate: " in ran.stderr
+
+
+def test_launch__a_job_that_is_cancelled_while_the_image_is_built_exits_130_at_once(job: Job) -> None:
+    """Docker is a stand-in that answers, has no image, and builds for a minute."""
+    docker = job.folder / "docker"
+    docker.write_text(
+        '#!/bin/sh\n[ "$1" = version ] && exit 0\n[ "$1" = build ] || exit 1\necho building >&2\nexec sleep 60\n'
+    )
+    docker.chmod(0o755)
+    job.facts = {"PATH": f"{job.folder}:{os.environ['PATH']}"}
+    process = job.start("Answer", gpus="none")
+    assert process.stderr is not None
+    while process.stderr.readline() != "building\n":
+        pass
+    code, seconds = cancel(process)
+    assert code == 130
+    assert seconds < 7
+
+
 def test_launch__without_docker_it_says_what_to_do(job: Job) -> None:
     job.facts = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
     done = job.run_step("Answer")
@@ -161,6 +193,29 @@ def test_action__the_docker_action_has_the_same_inputs_but_for_what_docker_decid
     assert set(docker["inputs"]) - set(composite["inputs"]) == {"step"}
     assert set(composite["inputs"]) - set(docker["inputs"]) == {"mode", "runtime", "image", "network", "hf-cache"}
     assert set(docker["outputs"]) == set(composite["outputs"])
+
+
+WORKFLOWS = [*(ROOT / "sample_configs" / "workflows").glob("*.yml"), ROOT / ".github" / "workflows" / "dogfood.yml"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows__use_what_the_action_has_with_the_least_rights(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text())
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    assert workflow["permissions"] == {}
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"] < 360
+        written = {name for name, right in job["permissions"].items() if right == "write"}
+        assert written <= {"pull-requests"}
+        used = [step for step in job["steps"] if step.get("uses", "").startswith(("OWNER/REPO@", "./"))]
+        assert used
+        for step in used:
+            assert set(step["with"]) <= set(action["inputs"])
+            assert written or step["with"]["comment"] == "off"
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] is False
+                assert step["with"]["fetch-depth"] == 0
 
 
 def test_documentation__names_every_input_and_output() -> None:
