@@ -121,6 +121,9 @@ class Arm:
     """SHA-256 over the weights and configuration that make this arm, hexadecimal; None when only answers are known."""
 
 
+REUSED = "answers from the cache"
+"""Key in a round's environment: how many answers of the reference arms were taken over from earlier runs."""
+
 CHECK_IDS = tuple(f"P{number:02}" for number in range(1, 37))
 """Every preflight check that a configuration may name."""
 
@@ -354,6 +357,9 @@ class Finding:
     """No further case would change it, up to the error rate: it is proven, or cannot be undone."""
     guards: bool = False
     """The rule protects the whole suite against a loss."""
+    line: int | None = None
+    """Line of the configuration file on which the rule stands, from 1; for a default rule that of its suite. None:
+    not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -428,6 +434,8 @@ class Round:
     findings: tuple[Finding, ...]
     verdict: Verdict
     evidence: tuple[Evidence, ...]
+    texts: bool = True
+    """Whether texts of cases and answers may leave the run folder; False: the evidence holds ids and scores only."""
     warnings: tuple[str, ...]
     """What a reader must know to trust the numbers, one sentence each."""
     preflight: tuple[Check, ...] = ()

@@ -19,7 +19,7 @@ from gate.assemble import Scored, strip_rule
 from gate.config.load import LoadedConfig
 from gate.data.digest import asked_digest
 from gate.deciding import Decided, decide_run
-from gate.domain import Arm, ArmName, Check, Response, Round
+from gate.domain import REUSED, Arm, ArmName, Check, Response, Round
 from gate.engine.answering import Progress, answer_all, signature, usable
 from gate.engine.session import Session
 from gate.noise import measure_noise, noise_warnings
@@ -87,7 +87,7 @@ def answer(loaded: LoadedConfig, options: Options, display: Display) -> None:
             with watch.stage("recheck"):
                 reused, stale, rechecked = reuse(session, cache, answers, seed=plan.seed + today)
             answers += reused
-            manifest = replace(manifest, warnings=(*manifest.warnings, *stale))
+            manifest = replace(manifest, warnings=(*manifest.warnings, *stale), reused=len(reused))
             display.say(f"{len(reused):,} reference answers from the cache")
         folder.write_responses(answers, {})
         folder.write_manifest(manifest)
@@ -179,10 +179,11 @@ def compare(
         distributions=tuple(length_shifts(plan.suites, scored, alpha=plan.alpha, seed=plan.seed)),
         findings=findings,
         verdict=verdict,
-        evidence=choose_evidence(plan.suites, scored, against_base),
+        evidence=choose_evidence(plan.suites, scored, against_base, texts=config.publish.texts),
+        texts=config.publish.texts,
         preflight=recorded.preflight,
         warnings=(*_warnings(recorded, decided, options), *_stopped(recorded.schedule, whole, plan), *plan.warnings),
-        environment=recorded.environment,
+        environment={**recorded.environment, **({REUSED: f"{recorded.reused:,}"} if recorded.reused else {})},
         timings={**recorded.timings, **watch.seconds},
     )
     _record(folder, plan, scored, result)

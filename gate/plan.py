@@ -171,11 +171,12 @@ def _declare_rules(
     declared = []
     for name, suite in facts.items():
         written = config.suites[name].rules
-        for rule in default_rules(suite.role, suite.scorer) if written is None else written:
+        for index, rule in enumerate(default_rules(suite.role, suite.scorer) if written is None else written):
             scope = Scope(suite=suite, suites=facts, arms=present, alpha=alpha, default=written is None)
-            declared.append(Declared(rule=rule, scope=scope))
+            place = ("suites", name) if written is None else ("suites", name, "rules", index)
+            declared.append(Declared(rule=rule, scope=scope, line=loaded.line(*place)))
     whole = Scope(suite=None, suites=facts, arms=present, alpha=alpha)
-    declared += [Declared(rule=rule, scope=whole) for rule in config.rules]
+    declared += [Declared(rule=one, scope=whole, line=loaded.line("rules", i)) for i, one in enumerate(config.rules)]
     absent = {one.rule.against for one in declared} - present
     return tuple(
         one for one in declared if not partial or one.rule.against in absent or one.rule.problem(one.scope) is None

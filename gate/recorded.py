@@ -46,6 +46,8 @@ class Recorded:
     """The checks that were made, each once; two runs may have seen different things."""
     noise_floor: float | None
     """The largest of the runs; None: measured by none."""
+    reused: int
+    """Answers of reference arms that were taken over from earlier runs."""
 
 
 def read_recorded(
@@ -94,6 +96,7 @@ def read_recorded(
         schedule=known.schedule if known else None,
         preflight=tuple(dict.fromkeys(check for one in manifests for check in one.preflight)),
         noise_floor=max((one.noise_floor for one in manifests if one.noise_floor is not None), default=None),
+        reused=known.reused if known else 0,
     )
 
 

@@ -4,6 +4,7 @@ Pure: values in, values out. Nothing here judges.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,8 +15,8 @@ from gate.plan import PlannedSuite
 from gate.stats.distribution import length_change
 from gate.stats.marginals import swap_ks
 
-EVIDENCE_CASES = 10
-"""Cases shown to people in a round."""
+EVIDENCE_CASES = 30
+"""Cases that a round keeps for people to read; a report shows as many as it has room for."""
 _ENDLESS_GAP = 0.2
 """How much larger the candidate's share of cut answers must be than the base's to be a warning."""
 _FEWEST_ENDS = 10
@@ -96,7 +97,7 @@ def endless_warning(scored: Scored) -> str | None:
 
 
 def choose_evidence(
-    suites: Sequence[PlannedSuite], scored: Scored, pairs: dict[str, tuple[Pair, ...]]
+    suites: Sequence[PlannedSuite], scored: Scored, pairs: dict[str, tuple[Pair, ...]], *, texts: bool = True
 ) -> tuple[Evidence, ...]:
     """Choose the worst cases: critical ones first, then the largest losses, taken from all suites in turn.
 
@@ -106,6 +107,7 @@ def choose_evidence(
         suites: The suites of the run.
         scored: The answers and their scores.
         pairs: Suite -> the candidate against the base.
+        texts: Whether texts of cases and answers may be shown; else they are left empty.
     """
     queues = []
     for planned in suites:
@@ -116,7 +118,8 @@ def choose_evidence(
         queues.append([(name, case) for case in cases])
     turns = [queue[turn] for turn in range(EVIDENCE_CASES) for queue in queues if turn < len(queue)]
     chosen = sorted(turns, key=lambda item: not item[1].critical)[:EVIDENCE_CASES]
-    return tuple(_evidence(suite, case, scored) for suite, case in chosen)
+    evidence = tuple(_evidence(suite, case, scored) for suite, case in chosen)
+    return evidence if texts else tuple(_without_texts(one) for one in evidence)
 
 
 def _loss(pair: Pair) -> float:
@@ -135,6 +138,12 @@ def _evidence(suite: str, case: Case, scored: Scored) -> Evidence:
         critical=case.critical,
         answers={arm: _telling_answer(suite, case, arm, scored) for arm in scored.arms},
     )
+
+
+def _without_texts(evidence: Evidence) -> Evidence:
+    """Keep ids and scores. What a scorer says goes as well: it quotes answers and references."""
+    answers = {arm: replace(answer, text="", why="") for arm, answer in evidence.answers.items()}
+    return replace(evidence, prompt="", expected="", answers=answers)
 
 
 def _telling_answer(suite: str, case: Case, arm: ArmName, scored: Scored) -> ArmAnswer:

@@ -42,9 +42,11 @@ class Manifest:
     schedule: Schedule | None = None
     """The stages of a run that may stop early, and how many were answered; None: all was asked at once."""
     preflight: tuple[Check, ...] = ()
+    """The checks that were made before anything was asked."""
     noise_floor: Annotated[float, Field(ge=0, le=1)] | None = None
     """Share of the base's answers that changed when they were asked again; None: not measured."""
-    """The checks that were made before anything was asked."""
+    reused: Annotated[int, Field(ge=0)] = 0
+    """Answers of reference arms that were taken over from earlier runs."""
 
 
 _MANIFEST = TypeAdapter(Manifest)

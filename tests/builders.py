@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gate.domain import (
+    REUSED,
     Arm,
     ArmAnswer,
     Case,
@@ -394,5 +395,5 @@ def a_hostile_round(text: str) -> Round:
             a_check(id=text, title=text, message=text, outcome=outcome)
             for outcome in ("ok", "warn", "fail", "allowed", "skipped")
         ),
-        environment={text: text},
+        environment={text: text, "device": text, REUSED: text},
     )

@@ -4,13 +4,15 @@ Every problem of the file is reported at once, each with file, line, column and 
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from gate.config.positions import Document, Value, parse
+from gate.config.positions import Path as Place
 from gate.config.schema import GateConfig
 from gate.config.suggest import Schema, did_you_mean, known_keys
 from gate.errors import ConfigError
@@ -25,6 +27,8 @@ class LoadedConfig:
 
     config: GateConfig
     path: Path
+    lines: Mapping[Place, int] = field(default_factory=dict)
+    """Path of keys and indices -> line of the file, from 1."""
 
     @property
     def folder(self) -> Path:
@@ -34,6 +38,10 @@ class LoadedConfig:
     def resolve(self, written: str) -> Path:
         """The file or folder that a path in the configuration means."""
         return self.folder / Path(written).expanduser()
+
+    def line(self, *place: str | int) -> int | None:
+        """The line on which a key or a member of a list stands; None where it is not in the file."""
+        return self.lines.get(place)
 
 
 def load_config(path: Path) -> LoadedConfig:
@@ -54,7 +62,7 @@ def load_config(path: Path) -> LoadedConfig:
         lines = list(dict.fromkeys(_describe(error, document) for error in errors))
         more = [f"and {len(lines) - _SHOWN_AT_MOST} more"] if len(lines) > _SHOWN_AT_MOST else []
         raise ConfigError("\n".join(lines[:_SHOWN_AT_MOST] + more)) from None
-    return LoadedConfig(config=config, path=path)
+    return LoadedConfig(config=config, path=path, lines=document.lines)
 
 
 def json_schema() -> Schema:

@@ -51,6 +51,11 @@ class Document:
         place = places.get(path) or self.values.get(path)
         return f"{self.name}:{place.line}:{place.column}" if place else self.name
 
+    @property
+    def lines(self) -> dict[Path, int]:
+        """Where each value is introduced: the line of its key, or of the value itself in a list. Counts from 1."""
+        return {path: place.line for path, place in (self.values | self.keys).items()}
+
 
 def parse(data: bytes, name: str) -> Document:
     """Parse YAML.

@@ -207,6 +207,14 @@ class SuiteConfig(Section):
         return self
 
 
+class Publish(Section):
+    """What may leave the run folder."""
+
+    texts: bool = True
+    """`false`: no text of a case or of a model stands in `round.json`, in a report or in a comment, only ids and
+    scores. The answers stay in `responses.jsonl`."""
+
+
 class GateConfig(Section):
     """The whole file."""
 
@@ -221,6 +229,7 @@ class GateConfig(Section):
     training: Training = Training()
     suites: dict[Name, SuiteConfig] = Field(min_length=1, max_length=200)
     rules: tuple[RunRule, ...] = Field(default=(), strict=False)
+    publish: Publish = Publish()
     allow: tuple[CheckId, ...] = Field(default=(), strict=False)
     """Preflight checks, such as `P22`, that may fail: the run goes on, and the report says so."""
     fail_on: FailOn = "regression"

@@ -3,8 +3,28 @@
 Importing this package loads neither rich nor pydantic; each loads with the first report that needs it.
 """
 
-from gate.report.markdown import LIMIT_CHARACTERS, MARKER, markdown
+from gate.report.annotations import Annotation, annotations
+from gate.report.comment import LIMIT_CHARACTERS, SUMMARY_LIMIT_BYTES, comment, summary
+from gate.report.judged import Judged, Links, Problem
+from gate.report.markdown import MARKER, markdown
 from gate.report.round_json import MAX_BYTES, dump, json_schema, load
 from gate.report.terminal import terminal
 
-__all__ = ["LIMIT_CHARACTERS", "MARKER", "MAX_BYTES", "dump", "json_schema", "load", "markdown", "terminal"]
+__all__ = [
+    "LIMIT_CHARACTERS",
+    "MARKER",
+    "MAX_BYTES",
+    "SUMMARY_LIMIT_BYTES",
+    "Annotation",
+    "Judged",
+    "Links",
+    "Problem",
+    "annotations",
+    "comment",
+    "dump",
+    "json_schema",
+    "load",
+    "markdown",
+    "summary",
+    "terminal",
+]

@@ -6,7 +6,7 @@ Like `gate.report.view`, whose wording it continues, this module knows no markup
 from collections.abc import Iterable
 
 from gate import wording
-from gate.domain import Arm, Comparison, Round
+from gate.domain import REUSED, Arm, Comparison, Round
 from gate.report import view
 
 _DIGEST_CHARACTERS = 12
@@ -25,10 +25,12 @@ def short_digest(digest: str | None) -> str:
     return view.DASH if digest is None else digest[:_DIGEST_CHARACTERS]
 
 
-def provenance(round_: Round) -> tuple[str, str, str]:
-    """Say which commit, shortened, which version of the program, and how long the run took."""
+def provenance(round_: Round) -> tuple[str, ...]:
+    """Say which commit, shortened, which version of the program, how long the run took where, and what was known."""
     commit = "no commit" if round_.commit is None else round_.commit[:_COMMIT_CHARACTERS]
-    return commit, f"gate {round_.gate_version}", duration(sum(round_.timings.values()))
+    device, reused = round_.environment.get("device"), round_.environment.get(REUSED)
+    took = f"{duration(sum(round_.timings.values()))}{f' on {device}' if device else ''}"
+    return commit, f"gate {round_.gate_version}", took, *([f"{reused} {REUSED}"] if reused else [])
 
 
 def duration(seconds: float) -> str:

@@ -30,11 +30,12 @@ _SPECIAL = re.compile(
     rf"(?P<commit>\b[0-9a-f]{{{_SHORTEST_COMMIT},}}\b)"
     r"|(?P<before>www(?=\.)|GH-(?=\d))"
     r"|(?P<glue>[@#:](?!\s))"
-    r"|(?P<syntax>[\\`*_\[\]<>|~$&])",
+    r"|(?P<syntax>[\\`*_\[\]<>|~$&]|!(?=--))",
     re.IGNORECASE,
 )
 _BLOCK_START = re.compile(r"^(?:[-+=#]|(?P<digits>\d{1,9})(?=[.)]))")
-_FORGED_MARKER = re.compile(r"<!--(?=\s*gate)", re.IGNORECASE)
+_HIDDEN = "<!--"
+"""Begins a comment, such as the marker by which a publisher knows its own."""
 _LINE_COMMAND = re.compile(r"^((?:\s|\x1b\[[0-9;]*m)*):(?=:)", re.MULTILINE)
 
 
@@ -148,8 +149,8 @@ def _code_point(char: str) -> str:
 
 
 def _log_safe(text: str) -> str:
-    """Break what is dangerous even inside code: the runner's `##[` and our own hidden marker."""
-    return _FORGED_MARKER.sub(r"<\\u0021--", text.replace("##[", r"##\u005b"))
+    """Break what is dangerous even inside code: the runner's `##[` and hidden markers."""
+    return text.replace("##[", r"##\u005b").replace(_HIDDEN, r"<\u0021--")
 
 
 def _longest_run(text: str) -> int:

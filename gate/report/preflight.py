@@ -9,6 +9,7 @@ from gate import wording
 from gate.domain import Check
 
 _ORDER = ("fail", "allowed", "warn", "ok", "skipped")
+_NOISE = "P30"
 _NOTABLE = ("fail", "allowed", "warn")
 
 
@@ -31,9 +32,15 @@ def notable(checks: Sequence[Check]) -> tuple[Check, ...]:
 
 
 def quiet(checks: Sequence[Check]) -> tuple[Check, ...]:
-    """Choose the checks that were in order, then those that could not be made."""
-    rest = (one for one in checks if one.outcome not in _NOTABLE)
+    """Choose the checks that were in order, then those that could not be made; noise has a sentence of its own."""
+    rest = (one for one in checks if one.outcome not in _NOTABLE and (one.id, one.outcome) != (_NOISE, "ok"))
     return tuple(sorted(rest, key=lambda one: _ORDER.index(one.outcome)))
+
+
+def noise(checks: Sequence[Check]) -> str | None:
+    """Say how often the base, asked again, answered otherwise; None if that was not measured."""
+    measured = (one.message for one in checks if one.id == _NOISE and one.outcome in ("ok", "warn"))
+    return next((message.strip().removesuffix(".") for message in measured if message.strip()), None)
 
 
 def in_short(check: Check) -> str:

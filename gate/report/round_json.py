@@ -24,6 +24,10 @@ MAX_BYTES = 64 * 1024 * 1024
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 """What a JSON text can hold."""
 
+_ADDED_TO_ROUND: dict[str, Json] = {"texts": True}
+_ADDED_TO_FINDING: dict[str, Json] = {"line": None}
+"""Keys that came later, with what a round from before means by leaving them out."""
+
 _REMEDY = "Use a round.json as this version of gate wrote it, or run the gate again."
 _SHOWN_CHARACTERS = 80
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -64,6 +68,7 @@ def load(text: str) -> Round:
     version = data.get("schema_version")
     if version != SCHEMA_VERSION or isinstance(version, bool):
         raise _refusal(f"schema_version is {_show(version)}; this version of gate reads {SCHEMA_VERSION}")
+    data = _completed(data)
     round_ = _validate(data)
     meant = _plain_data(round_)
     if (problem := _difference(data, meant, "")) is not None:
@@ -80,7 +85,7 @@ def json_schema() -> dict[str, Json]:
     for part in [schema, *(definitions.values() if isinstance(definitions, dict) else ())]:
         if isinstance(part, dict) and isinstance(properties := part.get("properties"), dict):
             part["additionalProperties"] = False
-            part["required"] = list(properties)
+            part["required"] = [key for key in properties if key not in _ADDED_TO_ROUND | _ADDED_TO_FINDING]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
@@ -106,6 +111,15 @@ def _parse(text: str) -> dict[str, Json]:
     if not isinstance(data, dict):
         raise _refusal(f"{_kind(data)} instead of an object")
     return data
+
+
+def _completed(data: dict[str, Json]) -> dict[str, Json]:
+    """Add what a round from before did not say. Types are checked later: a finding may still be anything."""
+    findings = data.get("findings")
+    if isinstance(findings, list):
+        findings = [_ADDED_TO_FINDING | one if isinstance(one, dict) else one for one in findings]
+        data = data | {"findings": findings}
+    return _ADDED_TO_ROUND | data
 
 
 def _no_constant(name: str) -> Json:

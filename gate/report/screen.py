@@ -106,26 +106,31 @@ def _p_value(shown: str) -> str:
 def _cases(round_: Round, width: int) -> Iterator[RenderableType]:
     for group in view.case_groups(round_, _SHOWN_CASES):
         for evidence in group.cases:
-            yield from _case(evidence, width - _LABEL)
+            yield from _case(evidence, width - _LABEL, texts=round_.texts)
     if (count := len(round_.evidence)) > _SHOWN_CASES:
         more = "" if count <= view.SHOWN_CASES else f" (shows {view.SHOWN_CASES}) and round.json (all)"
         yield _text(f"  {count - _SHOWN_CASES} more: see report.md{more}")
 
 
-def _case(evidence: Evidence, room: int) -> Iterator[RenderableType]:
+def _case(evidence: Evidence, room: int, *, texts: bool) -> Iterator[RenderableType]:
     critical = ", critical" if evidence.critical else ""
     yield _hanging("", f"{_name(evidence.suite)}/{_name(evidence.case)}{critical}", indent=2)
-    texts = {"prompt": evidence.prompt, "expected": evidence.expected}
-    texts |= {arm: answer.text or escape.EMPTY for arm, answer in evidence.answers.items()}
-    for label, text in texts.items():
+    if not texts:
+        for arm, answer in evidence.answers.items():
+            yield _hanging(f"    {_name(arm)}", _score(answer), indent=_LABEL)
+        return
+    shown = {"prompt": evidence.prompt, "expected": evidence.expected}
+    shown |= {arm: answer.text or escape.EMPTY for arm, answer in evidence.answers.items()}
+    for label, text in shown.items():
         yield _hanging(f"    {_name(label)}", _one_line(text, room), indent=_LABEL)
         if label in evidence.answers:
-            yield _hanging("", _one_line(_why(evidence.answers[label]), room), indent=_LABEL, style="dim")
+            answer = evidence.answers[label]
+            yield _hanging("", _one_line(f"{_score(answer)}: {answer.why}", room), indent=_LABEL, style="dim")
 
 
-def _why(answer: ArmAnswer) -> str:
+def _score(answer: ArmAnswer) -> str:
     ends = {"stop": "", "length": ", cut by the token limit", "error": ", no answer"}
-    return f"{view.score(answer.score)}{ends[answer.finish]}: {answer.why}"
+    return f"{view.score(answer.score)}{ends[answer.finish]}"
 
 
 def _preflight(round_: Round) -> Iterator[RenderableType]:

@@ -123,7 +123,7 @@ def advice(round_: Round) -> tuple[str, ...]:
 
 
 def case_groups(round_: Round, count: int = SHOWN_CASES) -> tuple[CaseGroup, ...]:
-    """Choose cases to show, in turn from every suite, so that one bad suite does not hide another.
+    """Choose cases to show: critical ones, then in turn from every suite, so that no bad suite hides another.
 
     Args:
         round_: The round; its evidence is in order, the most telling case of a suite first.
@@ -136,8 +136,10 @@ def case_groups(round_: Round, count: int = SHOWN_CASES) -> tuple[CaseGroup, ...
     for evidence in round_.evidence:
         by_suite.setdefault(evidence.suite, []).append(evidence)
     names = sorted(by_suite, key=lambda name: _severity(_worst(round_, name)))
-    turns = sorted((turn, names.index(name)) for name in names for turn in range(len(by_suite[name])))
-    shown = [place for _, place in turns[:count]]
+    turns = sorted(
+        (not case.critical, turn, place) for place, name in enumerate(names) for turn, case in enumerate(by_suite[name])
+    )
+    shown = [place for *_, place in turns[:count]]
     groups = []
     for place, name in enumerate(names):
         if shown.count(place):

@@ -17,6 +17,8 @@ class Declared:
 
     rule: Rule
     scope: Scope
+    line: int | None = None
+    """Line of the configuration file that a reader is sent to; nothing is judged by it."""
 
 
 def decide(
@@ -37,7 +39,10 @@ def decide(
     tested = {hypothesis: test(hypothesis) for several in hypotheses for hypothesis in several}
     adjusted = iter(adjust([(hypothesis, tested[hypothesis]) for several in hypotheses for hypothesis in several]))
     comparisons = [[next(adjusted) for _ in several] for several in hypotheses]
-    findings = tuple(one.rule.finding(one.scope, mine) for one, mine in zip(declared, comparisons, strict=True))
+    findings = tuple(
+        replace(one.rule.finding(one.scope, mine), line=one.line)
+        for one, mine in zip(declared, comparisons, strict=True)
+    )
     extra = [test(hypothesis) for hypothesis in shown]
     return tuple(comparison for mine in [*comparisons, extra] for comparison in mine), findings
 

@@ -14,12 +14,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from gate.transport.retrying import Reply, backoff, pause_after
+from gate.transport.retrying import Pausing, Reply, backoff, pause_after
 
 if TYPE_CHECKING:
     import requests
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SERVER_ERRORS = 500
+"""From this status on."""
 _CHUNK_BYTES = 65_536
 
 NoReplyKind = Literal["unreachable", "timeout", "broken", "too_large", "redirect", "stopped"]
@@ -47,6 +49,8 @@ class Patience:
     reply_seconds: float = 120.0
     """For one whole reply."""
     longest_reply_bytes: int = 16 * 1024**2
+    pausing: Pausing = pause_after
+    """After which replies to try again, and when."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,8 @@ class HttpSession:
         """Connect nothing yet.
 
         Args:
-            origin: Scheme, host and port, for example `http://127.0.0.1:8000`.
+            origin: Scheme, host and port, for example `http://127.0.0.1:8000`, and what all paths begin with, if
+                anything, as in `https://ghes.example/api/v3`.
             key: Sent as a bearer token, in the header `Authorization` and nowhere else.
             patience: Limits.
             draw: A random number in [0, 1): makes the pauses of clients that failed together differ.
@@ -86,6 +91,7 @@ class HttpSession:
         self._origin, self._key, self._draw = origin.rstrip("/"), key, draw
         self._patience, self._clock = patience or Patience(), clock or Clock()
         self._connections = connections
+        self._authorities: str | None = None
         self._stopped = threading.Event()
         self._sleep = self._clock.sleep or self._stopped.wait
 
@@ -93,6 +99,14 @@ class HttpSession:
     def host(self) -> str:
         """Host and port, as messages name the server."""
         return urlsplit(self._origin).netloc
+
+    def trust(self, authorities: str) -> None:
+        """Believe these certificate authorities and no others; before the first request.
+
+        Args:
+            authorities: A file of PEM certificates, or a folder made by `openssl rehash`; must exist.
+        """
+        self._authorities = authorities
 
     def send(
         self,
@@ -102,6 +116,7 @@ class HttpSession:
         content: object | None = None,
         headers: Mapping[str, str] | None = None,
         patience: Patience | None = None,
+        once: bool = False,
     ) -> Reply:
         """Send a request, again and again where that may help.
 
@@ -111,6 +126,8 @@ class HttpSession:
             content: Sent as JSON; None: no body.
             headers: More headers.
             patience: Other limits than the session's.
+            once: What the request asks for must not be done twice: it is sent again only after a reply that says that
+                nothing was done. After a missing reply, or an error of the server's own, nobody knows.
 
         Returns:
             The last reply, which may well be an error.
@@ -126,10 +143,13 @@ class HttpSession:
             failure, reply = None, None
             try:
                 reply = self._once(method, path, content, headers, limits)
-                wait = pause_after(reply, attempt, wall=self._clock.wall(), draw=self._draw)
+                wait = limits.pausing(reply, attempt, wall=self._clock.wall(), draw=self._draw)
+                unclear = reply.status >= _SERVER_ERRORS
             except NoReply as problem:
-                failure = problem
+                failure, unclear = problem, True
                 wait = backoff(attempt, self._draw) if problem.kind in ("unreachable", "timeout", "broken") else None
+            if once and unclear:
+                break
             late = wait is not None and self._clock.monotonic() - began + wait > limits.deadline_seconds
             if wait is None or late or attempt == limits.tries:
                 break
@@ -159,6 +179,10 @@ class HttpSession:
         """End all pauses; no request is sent any more."""
         self._stopped.set()
 
+    def pause(self, seconds: float) -> None:
+        """Do nothing for a while; `stop` ends it."""
+        self._sleep(seconds)
+
     def close(self) -> None:
         """Close what is open."""
         if "_session" in self.__dict__:
@@ -172,6 +196,7 @@ class HttpSession:
         session = requests.Session()
         # Proxies are for what is far away; a proxy cannot know what runs on this machine.
         session.trust_env = not is_loopback(urlsplit(self._origin).hostname or "")
+        session.verify = self._authorities or True
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=self._connections, max_retries=0)
         session.mount("http://", adapter)
         session.mount("https://", adapter)

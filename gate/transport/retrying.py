@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Protocol
 
 _RETRIED_STATUS = frozenset({408, 409, 429})
 _FIRST_PAUSE_SECONDS = 0.5
@@ -39,6 +39,13 @@ class Reply:
             raise ValueError("too deeply nested") from None
 
 
+class Pausing(Protocol):
+    """When to try again after a reply; `pause_after` is one way."""
+
+    def __call__(self, reply: Reply, attempt: int, *, wall: float, draw: Callable[[], float]) -> float | None:
+        """Seconds to wait, or None; the parameters are those of `pause_after`."""
+
+
 def pause_after(reply: Reply, attempt: int, *, wall: float, draw: Callable[[], float]) -> float | None:
     """Seconds to wait before the next try; None: there is no point in one.
 
@@ -52,7 +59,7 @@ def pause_after(reply: Reply, attempt: int, *, wall: float, draw: Callable[[], f
     passing = reply.status in _RETRIED_STATUS or reply.status >= 500
     if wanted == "false" or (wanted != "true" and not passing) or is_quota(reply):
         return None
-    asked = _asked_pause(reply.headers, wall)
+    asked = asked_pause(reply.headers, wall)
     if asked is None or asked <= 0:
         return backoff(attempt, draw)
     return asked if asked <= _LONGEST_OBEYED_SECONDS else None
@@ -75,7 +82,13 @@ def is_quota(reply: Reply) -> bool:
         return False
 
 
-def _asked_pause(headers: Mapping[str, str], wall: float) -> float | None:
+def asked_pause(headers: Mapping[str, str], wall: float) -> float | None:
+    """Seconds to wait that a server asks for; None if it names none.
+
+    Args:
+        headers: Of its reply, names in lower case.
+        wall: Seconds since 1970.
+    """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000

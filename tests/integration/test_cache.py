@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import Ran, read_round
 
-from gate.domain import ArmName
+from gate.domain import REUSED, ArmName
 from gate.engine.answer_cache import RECHECKED
 from gate.engine.session import Prompt
 from gate.engine.transformers_engine import _TransformersSession
@@ -55,7 +55,10 @@ def run(gate: Gate, folder: Path, out: Path, *options: object, adapter: str = "c
 
 
 def lasting(folder: Path) -> dict[str, Any]:
-    return {key: value for key, value in read_round(folder).items() if key not in ("id", "created_at", "timings")}
+    """What does not depend on when a run was, and on what was known before."""
+    found = {key: value for key, value in read_round(folder).items() if key not in ("id", "created_at", "timings")}
+    found["environment"].pop(REUSED, None)
+    return found
 
 
 def database(tmp_path: Path) -> Path:
@@ -73,6 +76,8 @@ def test_run__a_warm_run_asks_the_base_a_few_questions_only(
     run(gate, quickstart, tmp_path / "warm")
     assert (asked.count("base"), asked.count("candidate")) == (RECHECKED, 2 * CASES)
     assert lasting(tmp_path / "warm") == lasting(tmp_path / "cold")
+    known = [read_round(tmp_path / name)["environment"].get(REUSED) for name in ("cold", "warm")]
+    assert known == [None, str(2 * CASES)]
     texts = [(tmp_path / name / "responses.jsonl").read_text("utf-8") for name in ("cold", "warm")]
     assert texts[0] == texts[1]
     # Another candidate on the same base finds the base's answers too.

@@ -60,6 +60,24 @@ def test_compare__a_suite_without_a_guarding_rule_protects_nothing(gate: Gate, f
         assert "No blocking rule guards facts as a whole" in gate("check").out
 
 
+def test_compare__without_texts_they_stay_in_the_answers_file(gate: Gate, folder: Path) -> None:
+    configure(folder, more="publish: {texts: false}\n")
+    answer(folder, candidate="a secret answer")
+    ran = gate("compare")
+    assert ran.code == 1
+    for name in ("round.json", "report.md"):
+        written = (folder / "gate-out" / name).read_text("utf-8")
+        assert "secret" not in written
+        assert '"yes"' not in written
+        assert "q0" not in written
+    assert "secret" not in ran.out
+    assert "secret" in (folder / "gate-out" / "responses.jsonl").read_text("utf-8")
+    found = read_round(folder / "gate-out")
+    assert [one["case"] for one in found["evidence"]][:2] == ["0", "1"]
+    # The suite has no rules of its own: a reader is sent to the suite.
+    assert [one["line"] for one in found["findings"]] == [6]
+
+
 def test_compare__a_base_that_gets_nothing_right_has_nothing_to_lose(gate: Gate, folder: Path) -> None:
     configure(folder)
     answer(folder, base="no", candidate="no")

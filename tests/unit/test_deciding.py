@@ -1,6 +1,7 @@
 """Deciding on a run's answers: what enters the tests, what is only shown, and which cases were asked."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,6 +80,14 @@ def test_decide_run__one_finding_for_each_rule_in_order() -> None:
     assert [one.rule for one in decided.findings] == ["max_drop", "min_score", "min_gain", "tradeoff", "max_drop"]
     assert decided.plan is plan
     assert decided.comparisons[0].delta == pytest.approx(-15 / 120)
+
+
+def test_decide_run__a_finding_knows_the_line_of_its_rule() -> None:
+    plan = a_plan([a_suite("facts", "regression", 40)], ("facts", MaxDrop()), (None, Critical()))
+    first, second = plan.declared
+    plan = replace(plan, declared=(replace(first, line=7), second))
+    findings = decide_run(plan, answers(plan, {}), strip=False).findings
+    assert [finding.line for finding in findings] == [7, None]
 
 
 def test_decide_run__another_arm_is_shown_but_changes_no_p_value() -> None:

@@ -192,7 +192,18 @@ def test_choose_evidence__suites_take_turns_and_critical_cases_go_first() -> Non
     answers = broken("large", [one.id for one in large.suite.cases]) + broken("small", ["s0", "s1"])
     shown = [one.case for one in chosen([large, small], answers)]
     assert len(shown) == EVIDENCE_CASES
-    assert shown == ["s1", "l00", "l01", "s0", *(f"l{index:02}" for index in range(2, 8))]
+    assert shown == ["s1", "l00", "l01", "s0", *(f"l{index:02}" for index in range(2, EVIDENCE_CASES - 2))]
+
+
+def test_choose_evidence__without_texts_only_ids_and_scores_are_kept() -> None:
+    suite = planned("facts", case("lost", critical=True))
+    scored = score_all([suite], broken("facts", ["lost"]), arms=ARMS, strip=False)
+    (kept,) = choose_evidence([suite], scored, {"facts": score_pairs(suite, scored, "base")}, texts=False)
+    assert (kept.suite, kept.case, kept.critical, kept.prompt, kept.expected) == ("facts", "lost", True, "", "")
+    assert {arm: (one.text, one.why, one.score) for arm, one in kept.answers.items()} == {
+        "base": ("", "", 1.0),
+        "candidate": ("", "", 0.0),
+    }
 
 
 def test_choose_evidence__larger_losses_go_first() -> None:

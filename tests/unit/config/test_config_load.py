@@ -175,6 +175,20 @@ def test_load_config__training_takes_its_four_keys(tmp_path: Path) -> None:
     assert "training.file: unknown key" in refusal(tmp_path, MINIMAL + "training: {file: x}\n")
 
 
+def test_load_config__texts_are_published_unless_somebody_says_no(tmp_path: Path) -> None:
+    assert load_config_of(tmp_path, "").publish.texts
+    assert not load_config_of(tmp_path, "publish: {texts: false}\n").publish.texts
+    assert "publish.text: unknown key, did you mean 'texts'?" in refusal(tmp_path, MINIMAL + "publish: {text: false}\n")
+
+
+def test_load_config__says_where_things_stand(tmp_path: Path) -> None:
+    path = tmp_path / "gate.yaml"
+    path.write_text(MINIMAL, encoding="utf-8")
+    loaded = load_config(path)
+    assert loaded.line("base") == 1 + MINIMAL.splitlines().index("base: {model: base}")
+    assert loaded.line("suites", "nowhere") is None
+
+
 def load_config_of(folder: Path, more: str) -> GateConfig:
     path = folder / "gate.yaml"
     path.write_text(MINIMAL + more, encoding="utf-8")

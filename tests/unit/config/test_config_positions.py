@@ -19,6 +19,14 @@ def test_parse__an_unknown_place_is_the_nearest_one_around_it() -> None:
     assert document.at(("base", "revision")) == "gate.yaml:2:3"
 
 
+def test_lines__a_key_counts_and_in_a_list_the_member() -> None:
+    document = parse(
+        b"suites:\n  json:\n    rules:\n      - kind: x\n\n      - {kind: y}\nrules: [{kind: z}]\n", "gate.yaml"
+    )
+    wanted = [(), ("suites", "json"), ("suites", "json", "rules", 0), ("suites", "json", "rules", 1), ("rules", 0)]
+    assert [document.lines[place] for place in wanted] == [1, 2, 4, 6, 7]
+
+
 def test_parse__byte_order_mark_and_crlf_are_accepted() -> None:
     assert parse(b"\xef\xbb\xbfversion: 1\r\nname: x\r\n", "g").value == {"version": 1, "name": "x"}
 

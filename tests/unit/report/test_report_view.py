@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from builders import (
     a_comparison,
@@ -159,6 +161,16 @@ def test_case_groups__no_suite_hides_another() -> None:
     assert view.case_groups(round_, 0) == ()
 
 
+def test_case_groups__a_critical_case_comes_before_the_turns() -> None:
+    (late,) = evidence("lists", 1)
+    round_ = a_round(
+        suites={"json": a_suite_summary(), "lists": a_suite_summary()},
+        evidence=(*evidence("json", 30), replace(late, critical=True)),
+        findings=(a_finding(suite="json", outcome="fail"),),
+    )
+    assert [(group.suite, len(group.cases)) for group in view.case_groups(round_, 1)] == [("lists", 1)]
+
+
 def test_notes__tell_of_odd_answers() -> None:
     summary = a_suite_summary(errors={"base": 2, "candidate": 1}, invalid={"base": 0}, truncated={"candidate": 1300})
     round_ = a_round(suites={"facts": summary}, comparisons=(a_comparison(dropped=3, clusters=25),))
@@ -198,7 +210,12 @@ def test_short_digest__unknown_is_a_dash() -> None:
 
 
 def test_provenance__outside_a_repository() -> None:
-    assert background.provenance(a_round(commit=None)) == ("no commit", "gate 0.1.0", "48 s")
+    assert background.provenance(a_round(commit=None, environment={})) == ("no commit", "gate 0.1.0", "48 s")
+
+
+def test_provenance__device_and_cache_where_they_are_known() -> None:
+    known = a_round(environment={"device": "cuda:0, NVIDIA A10", "answers from the cache": "1,200"})
+    assert background.provenance(known)[2:] == ("48 s on cuda:0, NVIDIA A10", "1,200 answers from the cache")
 
 
 def test_method_sentences__nothing_judged_nothing_claimed() -> None:

@@ -190,3 +190,14 @@ def test_explain__finds_the_sentence_in_what_servers_say(paused: Paused, content
 )
 def test_is_loopback__knows_this_machine(host: str, here: bool) -> None:
     assert is_loopback(host) is here
+
+
+def test_send__what_must_not_happen_twice_is_sent_again_only_when_it_did_not_happen(paused: Paused) -> None:
+    said = in_turn(Said(429, headers={"retry-after": "1"}), Said(503), Said(reset=True))
+    with serving(lambda asked: next(said)) as server:
+        session = a_session(server, paused)
+        assert session.send("POST", "/x", content={}, once=True).status == 503
+        assert len(server.asked) == 2
+        with pytest.raises(NoReply):
+            session.send("POST", "/x", content={}, once=True)
+    assert len(server.asked) == 3
