@@ -109,7 +109,7 @@ def _tunes(
     if loaded.config.engine.reads_model:
         base = read_base(loaded, options.candidate_ref, into=places["base"])
     of = loaded.config.base.model
-    candidate = wanted_candidate(loaded, adapter=options.adapter, ref=options.candidate_ref)
+    candidate = wanted_candidate(loaded, adapter=options.adapter, ref=options.candidate_ref, start=options.start)
     judged = read_tune(candidate, base, of=of, into=places["candidate"], allow=allow)
     tunes: dict[ArmName, Tune] = {}
     if loaded.config.incumbent is not None:
@@ -167,6 +167,11 @@ def refuse_unanswerable(loaded: LoadedConfig, options: Options) -> None:
         UsageError: If recorded answers lie where the run writes its own.
     """
     engine, output = loaded.config.engine, options.output.resolve()
+    if isinstance(engine, ReplayEngine) and loaded.commit is not None:
+        raise UsageError(
+            "--config-ref: the engine `replay` takes recorded answers as they lie on the disk, not from a commit",
+            fix="Use another engine, or judge recorded answers with gate compare --responses.",
+        )
     if isinstance(engine, ReplayEngine) and any(loaded.resolve(one).resolve().parent == output for one in engine.files):
         raise UsageError(
             f"--output {options.output}: the recorded answers lie there, and a run replaces what is in its folder",

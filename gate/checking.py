@@ -16,7 +16,7 @@ from gate.config.load import LoadedConfig
 from gate.domain import Round
 from gate.errors import UsageError
 from gate.forecast import DEFAULT_CHURN, Forecast, family_sizes, forecasts, measured_in
-from gate.origins import Wanted, wanted_candidate, wanted_incumbent
+from gate.origins import Wanted, base_is_here, wanted_candidate, wanted_incumbent
 from gate.plan import Note, Options, Plan, make_plan
 from gate.prompted import ready_prompt
 from gate.rules.amount import parse_share
@@ -266,13 +266,13 @@ def _places(loaded: LoadedConfig) -> list[Note]:
     """Notes on model, adapter and training data, which a check does not need."""
     config = loaded.config
     notes = _tune(wanted_candidate(loaded, adapter=None, ref=None), loaded)
-    if not loaded.resolve(config.base.model).is_dir():
+    if not base_is_here(loaded):
         notes.append(
             Note(
                 level="note", text=f"base.model: {config.base.model} is not a folder here; it would come from the hub."
             )
         )
     data = config.training.data
-    if data is not None and not loaded.resolve(data).is_file():
+    if data is not None and not loaded.holds(data):
         notes.append(Note(level="note", text=f"training.data: {data} is not here (yet)."))
     return notes

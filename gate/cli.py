@@ -15,16 +15,24 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 import click
 
 from gate import __version__
-from gate.cli_options import answering_options, common_options, config_argument, deciding_options, power_options
+from gate.cli_options import (
+    answering_options,
+    common_options,
+    config_argument,
+    config_ref_option,
+    deciding_options,
+    power_options,
+)
 from gate.errors import EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_OPEN, EXIT_REQUEST, GateError
+from gate.printing import complain, print_inert, print_round
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from gate.config.load import LoadedConfig
     from gate.domain import Round
 
 _TRACEBACK_VARIABLE = "GATE_TRACEBACK"
-_MAX_WIDTH = 160
-_FILE_WIDTH = 100  # where stdout is no terminal, the same round gives the same bytes everywhere
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -45,11 +53,13 @@ def cli() -> None:
 
 @cli.command("run")
 @config_argument
+@config_ref_option
 @common_options
 @deciding_options
 @answering_options
 def run_command(
     config: Path,
+    config_ref: str | None,
     output: Path,
     suites: tuple[str, ...],
     quiet: bool,
@@ -70,18 +80,19 @@ def run_command(
 
     wanted = Options(output=output, suites=suites, fail_on=fail_on, seed=seed, limit=limit, cache=_cache(no_cache))
     options = replace(wanted, adapter=adapter, candidate_ref=candidate_ref)
-    loaded = _load(config)
-    with ProgressDisplay(quiet=quiet) as display:
+    with _open(config, config_ref) as loaded, ProgressDisplay(quiet=quiet) as display:
         result = pipeline.run(loaded, options, display, now=datetime.now(UTC))
     return _conclude(result)
 
 
 @cli.command("answer")
 @config_argument
+@config_ref_option
 @common_options
 @answering_options
 def answer_command(
     config: Path,
+    config_ref: str | None,
     output: Path,
     suites: tuple[str, ...],
     quiet: bool,
@@ -97,14 +108,14 @@ def answer_command(
 
     wanted = Options(output=output, suites=suites, limit=limit, cache=_cache(no_cache))
     options = replace(wanted, adapter=adapter, candidate_ref=candidate_ref)
-    loaded = _load(config)
-    with ProgressDisplay(quiet=quiet) as display:
+    with _open(config, config_ref) as loaded, ProgressDisplay(quiet=quiet) as display:
         pipeline.answer(loaded, options, display)
     return EXIT_OPEN
 
 
 @cli.command("compare")
 @config_argument
+@config_ref_option
 @common_options
 @deciding_options
 @click.option(
@@ -124,6 +135,7 @@ def answer_command(
 )
 def compare_command(
     config: Path,
+    config_ref: str | None,
     output: Path,
     suites: tuple[str, ...],
     quiet: bool,
@@ -142,13 +154,15 @@ def compare_command(
 
     files = read_arm_files(responses)
     options = Options(output=output, suites=suites, fail_on=fail_on, seed=seed)
-    return _conclude(pipeline.compare(_load(config), options, files, now=datetime.now(UTC), read_as=read_as))
+    with _open(config, config_ref) as loaded:
+        return _conclude(pipeline.compare(loaded, options, files, now=datetime.now(UTC), read_as=read_as))
 
 
 @cli.command("check")
 @config_argument
+@config_ref_option
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of gate.yaml and nothing else.")
-def check_command(config: Path, schema: bool) -> int:
+def check_command(config: Path, config_ref: str | None, schema: bool) -> int:
     """Check everything that can be known without a model: configuration, cases, rules, sizes.
 
     Exit code 3 if anything is wrong, else 0.
@@ -162,7 +176,8 @@ def check_command(config: Path, schema: bool) -> int:
         return EXIT_OPEN
     from gate.checking import check
 
-    _print_inert(check(_load(config)))
+    with _open(config, config_ref) as loaded:
+        print_inert(check(loaded))
     return EXIT_OPEN
 
 
@@ -180,7 +195,8 @@ def power_command(config: Path, flips: tuple[str, ...], round_file: Path | None,
     if flips and round_file is not None:
         raise click.UsageError("--flips and --round exclude each other: assume the flips, or take them from a round.")
     measured = None if round_file is None else read_round(round_file)
-    _print_inert(power(_load(config), flips=flips, measured=measured, cases=cases))
+    with _open(config, None) as loaded:
+        print_inert(power(loaded, flips=flips, measured=measured, cases=cases))
     return EXIT_OPEN
 
 
@@ -204,7 +220,7 @@ def report_command(round_file: Path | None, kind: Literal["terminal", "markdown"
         raise click.UsageError("Missing argument 'ROUND.json'.")
     result = read_round(round_file)
     if kind == "terminal":
-        _print_terminal(result)
+        print_round(result)
     else:
         click.echo(report.markdown(result) if kind == "markdown" else report.dump(result), nl=False)
     return EXIT_OPEN
@@ -216,32 +232,15 @@ def _cache(no_cache: bool) -> "Path | None":
     return None if no_cache else default_path(os.environ)
 
 
-def _load(config: Path) -> "LoadedConfig":
-    from gate.config.load import load_config
+def _open(config: Path, ref: str | None) -> "AbstractContextManager[LoadedConfig]":
+    from gate.config.trusted import open_config
 
-    return load_config(config)
-
-
-def _print_inert(text: str) -> None:
-    """Print what may quote a file: nothing in it may move a cursor."""
-    from gate.report.escape import terminal
-
-    click.echo("\n".join(terminal(line) for line in text.split("\n")))
+    return open_config(config, ref, start=Path.cwd())
 
 
 def _conclude(result: "Round") -> int:
-    _print_terminal(result)
+    print_round(result)
     return result.verdict.exit_code
-
-
-def _print_terminal(result: "Round") -> None:
-    from shutil import get_terminal_size
-
-    from gate import report
-
-    terminal = sys.stdout.isatty()
-    width = min(get_terminal_size().columns, _MAX_WIDTH) if terminal else _FILE_WIDTH
-    click.echo(report.terminal(result, width=width, color=terminal and "NO_COLOR" not in os.environ), nl=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -259,35 +258,28 @@ def execute(arguments: Sequence[str] | None) -> int:
         problem.show()
         return EXIT_REQUEST
     except GateError as problem:
-        _complain(str(problem))
+        complain(str(problem))
         return problem.exit_code
     except (KeyboardInterrupt, click.Abort):
-        _complain("interrupted. Finished answers are kept: the same command continues.")
+        complain("interrupted. Finished answers are kept: the same command continues.")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read the report has gone. Without this, Python complains again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN
     except MemoryError:
-        _complain("out of memory. Lower `engine: {batch_tokens: ...}` or use a larger machine.")
+        complain("out of memory. Lower `engine: {batch_tokens: ...}` or use a larger machine.")
         return EXIT_BROKEN
     except Exception as problem:
         if os.environ.get(_TRACEBACK_VARIABLE):
             raise
         text = str(problem).strip().splitlines()
-        _complain(
+        complain(
             f"unexpected {type(problem).__name__}: {text[0] if text else 'no message'}\n"
             f"  This is a bug in gate. Set {_TRACEBACK_VARIABLE}=1 and run again to see where."
         )
         return EXIT_BROKEN
     return code if isinstance(code, int) else EXIT_OPEN
-
-
-def _complain(text: str) -> None:
-    from gate.report.escape import terminal
-
-    for line in text.splitlines():
-        click.echo(f"gate: {terminal(line)}" if not line.startswith("  ") else terminal(line), err=True)
 
 
 def _stop(signum: int, frame: object) -> NoReturn:

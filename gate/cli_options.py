@@ -16,6 +16,15 @@ def config_argument(command: Command) -> Command:
     return click.argument("config", default=_DEFAULT_CONFIG, type=click.Path(path_type=Path))(command)
 
 
+def config_ref_option(command: Command) -> Command:
+    """Where the configuration is read from, of every command that decides by it."""
+    return click.option(
+        "--config-ref", metavar="REF",
+        help="Read the configuration, and every file that it names, from this commit, tag or branch; never from the "
+             "checkout.",
+    )(command)  # fmt: skip
+
+
 def common_options(command: Command) -> Command:
     """Where results go, which suites, how loud: of every command that works on a run."""
     for option in reversed((

@@ -45,6 +45,10 @@ class Wanted:
     """The commit that it is read from; None: as it lies on the disk."""
     folder: Path
     """Where relative paths start."""
+    shown_ref: str | None = None
+    """The commit, where reports name it behind the path; that of the whole run is named once, in its round."""
+    checkout_counts: bool = True
+    """Whether a folder that lies under the name of a hub id is meant."""
 
     @property
     def written(self) -> str:
@@ -52,24 +56,30 @@ class Wanted:
         return self.adapter or self.model or ""
 
     @property
+    def shown(self) -> str:
+        """What reports call it, if it is in this repository."""
+        return self.written if self.shown_ref is None else f"{self.written}@{self.shown_ref}"
+
+    @property
     def place(self) -> str:
         """The key that names it."""
         return f"{self.key}.{'model' if self.adapter is None else 'adapter'}"
 
 
-def wanted_candidate(loaded: LoadedConfig, *, adapter: Path | None, ref: str | None) -> Wanted:
+def wanted_candidate(loaded: LoadedConfig, *, adapter: Path | None, ref: str | None, start: Path = Path()) -> Wanted:
     """The candidate, as the configuration and the command line name it.
 
     Args:
         loaded: The configuration.
-        adapter: Replaces what the configuration names; relative to the current directory.
+        adapter: Replaces what the configuration names.
         ref: The commit that it is read from.
+        start: Where a relative `adapter` starts.
 
     Raises:
         UsageError: A commit and a hub revision exclude each other.
     """
     if adapter is not None:
-        return Wanted(key="candidate", adapter=str(adapter), model=None, revision=None, ref=ref, folder=Path())
+        return Wanted(key="candidate", adapter=str(adapter), model=None, revision=None, ref=ref, folder=start)
     section: Candidate = loaded.config.candidate
     if ref is not None and section.revision is not None:
         raise UsageError(
@@ -87,14 +97,22 @@ def wanted_candidate(loaded: LoadedConfig, *, adapter: Path | None, ref: str | N
 
 
 def wanted_incumbent(loaded: LoadedConfig, section: Incumbent) -> Wanted:
-    """The incumbent, as the configuration names it."""
+    """The incumbent, as the configuration names it.
+
+    Beside a configuration that is read from a commit, a folder without a `ref` is read from that commit too.
+    """
+    ref = section.ref
+    if ref is None and section.revision is None and loaded.commit is not None:
+        ref = loaded.commit if section.adapter or _is_committed(loaded, section.model or "") else None
     return Wanted(
         key="incumbent",
         adapter=section.adapter,
         model=section.model,
         revision=section.revision,
-        ref=section.ref,
+        ref=ref,
         folder=loaded.folder,
+        shown_ref=section.ref,
+        checkout_counts=loaded.commit is None,
     )
 
 
@@ -103,7 +121,8 @@ def read_base(loaded: LoadedConfig, ref: str | None, *, into: Path) -> BaseFolde
 
     Args:
         loaded: The configuration.
-        ref: The commit that candidate and base are read from; None: as they lie on the disk.
+        ref: The commit that candidate and base are read from; None: as they lie on the disk, or in the commit of the
+            configuration.
         into: An empty folder for files out of the commit.
 
     Raises:
@@ -112,13 +131,44 @@ def read_base(loaded: LoadedConfig, ref: str | None, *, into: Path) -> BaseFolde
         BrokenRun: The hub or the repository cannot be read.
     """
     section = loaded.config.base
-    from_hub = section.revision is not None or ref is None
-    if not from_hub and is_hub_id(section.model) and not loaded.resolve(section.model).is_dir():
-        from_hub = not is_folder_at(loaded.folder, section.model, ref or "")
-    if from_hub or ref is None:
-        return find_base(section.model, section.revision, loaded.folder)
-    taken = model_at(loaded.folder, section.model, ref, into=into)
-    return model_folder(taken.path, f"{section.model}@{ref}", revision=taken.commit)
+    if section.revision is not None or not base_is_folder(loaded, ref):
+        # What a checkout holds under the name of a hub id is nobody's word beside a trusted configuration.
+        return find_base(section.model, section.revision, loaded.folder if loaded.commit is None else into)
+    if ref is None and loaded.commit is None:
+        return find_base(section.model, None, loaded.folder)
+    taken = model_at(loaded.folder, section.model, ref or loaded.commit or "", into=into)
+    return model_folder(taken.path, section.model)
+
+
+def base_is_folder(loaded: LoadedConfig, ref: str | None) -> bool:
+    """Whether `base.model` is a path, or stands for one, and not for a hub id.
+
+    Args:
+        loaded: The configuration; if it was read from a commit, that one decides: a candidate cannot put a folder in
+            the place of a hub id.
+        ref: As of `read_base`.
+
+    Raises:
+        UsageError: There is no such commit.
+    """
+    model = loaded.config.base.model
+    if not is_hub_id(model):
+        return True
+    if loaded.commit is not None:
+        return _is_committed(loaded, model)
+    return (loaded.folder / model).is_dir() or (ref is not None and is_folder_at(loaded.folder, model, ref))
+
+
+def base_is_here(loaded: LoadedConfig) -> bool:
+    """Whether there is a folder at `base.model`, on the disk or in the commit of the configuration."""
+    model = loaded.config.base.model
+    if loaded.commit is not None:
+        return is_folder_at(loaded.folder, model, loaded.commit)
+    return (loaded.folder / Path(model).expanduser()).is_dir()
+
+
+def _is_committed(loaded: LoadedConfig, model: str) -> bool:
+    return not is_hub_id(model) or is_folder_at(loaded.folder, model, loaded.commit or "")
 
 
 def read_tune(wanted: Wanted, base: BaseFolder | None, *, of: str, into: Path, allow: Set[str] = frozenset()) -> Tune:
@@ -161,8 +211,8 @@ def _fetch(wanted: Wanted, into: Path) -> tuple[Path, str, str | None, str | Non
     if wanted.ref is not None:
         take = model_at if wanted.adapter is None else adapter_at
         taken = take(wanted.folder, written, wanted.ref, into=into)
-        return taken.path, f"{written}@{wanted.ref}", taken.note, None
-    path = wanted.folder / Path(written).expanduser()
+        return taken.path, wanted.shown, taken.note, None
+    path = (wanted.folder if wanted.checkout_counts else into) / Path(written).expanduser()
     if wanted.revision is None and (path.is_dir() or wanted.adapter is not None or not is_hub_id(written)):
         if wanted.adapter is None and not path.is_dir():
             raise AdapterRefused(f"{wanted.place}: {path}: no such folder (P02)", fix="Name a folder or a hub id.")

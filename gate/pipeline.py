@@ -33,7 +33,8 @@ from gate.round_parts import choose_evidence, endless_warning, length_shifts, su
 from gate.rules.verdict import conclude
 from gate.run_folder import REPORT, ROUND, Manifest, RunFolder
 from gate.stages import Schedule, schedule, stopped_note
-from gate.transport.git import head_commit
+from gate.transport.git import head_commit, resolve_commit
+from gate.transport.git_history import nearest_folder
 from gate.watching import Looking, Recorder, Stopwatch
 
 _SIGNATURE_CHARACTERS = 12
@@ -120,6 +121,7 @@ def _manifest(
         asked={one.suite.name: asked_digest(one.suite.cases) for one in plan.suites},
         generation=_short_digest(loaded.config.generation.model_dump(mode="json")),
         schedule=stages,
+        commit=_commit(loaded, options),
         preflight=_by_id([*ready.checks, *session.checks]),
         noise_floor=ready.noise_floor,
     )
@@ -171,7 +173,7 @@ def compare(
         id=_round_id(now, recorded.arms, plan),
         created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
         gate_version=__version__,
-        commit=head_commit(loaded.folder),
+        commit=recorded.commit if options.candidate_ref is None and recorded.commit else _commit(loaded, options),
         signature=_round_signature(loaded, plan, recorded.arms, recorded.environment),
         arms=recorded.arms,
         suites={one.suite.name: summarise(one, scored) for one in plan.suites},
@@ -182,7 +184,12 @@ def compare(
         evidence=choose_evidence(plan.suites, scored, against_base, texts=config.publish.texts),
         texts=config.publish.texts,
         preflight=recorded.preflight,
-        warnings=(*_warnings(recorded, decided, options), *_stopped(recorded.schedule, whole, plan), *plan.warnings),
+        warnings=(
+            *loaded.warnings,
+            *_warnings(recorded, decided, options),
+            *_stopped(recorded.schedule, whole, plan),
+            *plan.warnings,
+        ),
         environment={**recorded.environment, **({REUSED: f"{recorded.reused:,}"} if recorded.reused else {})},
         timings={**recorded.timings, **watch.seconds},
     )
@@ -205,6 +212,13 @@ def _stopped(stages: Schedule | None, whole: Plan, asked: Plan) -> tuple[str, ..
     if stages is None or stages.finished:
         return ()
     return (stopped_note(*(sum(len(one.suite.cases) for one in plan.suites) for plan in (asked, whole))),)
+
+
+def _commit(loaded: LoadedConfig, options: Options) -> str | None:
+    """What is judged: the candidate's commit, if it was named, else what is checked out."""
+    if options.candidate_ref is None:
+        return head_commit(loaded.folder)
+    return resolve_commit(nearest_folder(loaded.folder), options.candidate_ref)
 
 
 def _by_id(checks: Sequence[Check]) -> tuple[Check, ...]:

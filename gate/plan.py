@@ -38,7 +38,8 @@ class Options:
     fail_on: FailOn | None = None
     seed: int | None = None
     adapter: Path | None = None
-    """Replaces `candidate.adapter`; relative to the current directory."""
+    """Replaces `candidate.adapter`; relative to `start`."""
+    start: Path = Path()
     candidate_ref: str | None = None
     """The commit, tag or branch that candidate and base are read from; None: they are read as they lie there."""
     limit: int | None = None

@@ -42,6 +42,8 @@ class Recorded:
     limit: int | None
     schedule: Schedule | None
     """How far a run came that may stop early; None: all was asked at once."""
+    commit: str | None
+    """The commit that was answered for; None: not known."""
     preflight: tuple[Check, ...]
     """The checks that were made, each once; two runs may have seen different things."""
     noise_floor: float | None
@@ -94,6 +96,7 @@ def read_recorded(
         timings=known.timings if known else {},
         limit=known.limit if known else None,
         schedule=known.schedule if known else None,
+        commit=known.commit if known else None,
         preflight=tuple(dict.fromkeys(check for one in manifests for check in one.preflight)),
         noise_floor=max((one.noise_floor for one in manifests if one.noise_floor is not None), default=None),
         reused=known.reused if known else 0,

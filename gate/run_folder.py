@@ -41,6 +41,8 @@ class Manifest:
     """SHA-256 over how answers are made: limits, temperature, template."""
     schedule: Schedule | None = None
     """The stages of a run that may stop early, and how many were answered; None: all was asked at once."""
+    commit: str | None = None
+    """The commit that the candidate was read from, or that was checked out; None: not known."""
     preflight: tuple[Check, ...] = ()
     """The checks that were made before anything was asked."""
     noise_floor: Annotated[float, Field(ge=0, le=1)] | None = None

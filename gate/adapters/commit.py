@@ -18,6 +18,7 @@ from gate.adapters.locate import WEIGHTS_FILE, locate
 from gate.adapters.peft_config import CONFIG_FILE
 from gate.errors import AdapterRefused, BrokenRun
 from gate.transport.git import Entry, all_files, entry_at, list_folder, repository_path, resolve_commit
+from gate.transport.git_history import nearest_folder
 from gate.transport.git_lfs import lfs_folder
 
 LARGEST_ADAPTER_GIB = 4
@@ -139,7 +140,11 @@ def is_folder_at(folder: Path, written: str, ref: str) -> bool:
 
 
 def _place(folder: Path, written: str, ref: str) -> _Place:
-    return _Place(folder=folder, ref=ref, commit=resolve_commit(folder, ref), path=_path(folder, written))
+    # The folder need not be checked out; then its own path from one that is comes before what is written.
+    here = nearest_folder(folder)
+    missing = folder.absolute().relative_to(here)
+    commit = resolve_commit(here, ref)
+    return _Place(folder=here, ref=ref, commit=commit, path=_path(here, str(PurePosixPath(missing, written))))
 
 
 def _path(folder: Path, written: str) -> str:

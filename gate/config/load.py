@@ -4,7 +4,7 @@ Every problem of the file is reported at once, each with file, line, column and 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,17 +27,37 @@ class LoadedConfig:
 
     config: GateConfig
     path: Path
+    """Where it lies, or would lie if the commit that it was read from were checked out."""
+    commit: str | None = None
+    """The commit that it, and every file that it names, is read from; None: they are read as they lie there."""
+    take: Callable[[str], Path] | None = field(default=None, repr=False, compare=False)
+    """Brings a file that the configuration names out of that commit."""
+    schemas: tuple[str, ...] = ()
+    """The JSON schemas that were read along with it, as written."""
+    warnings: tuple[str, ...] = ()
+    """What a reader of the results must know of where it comes from."""
     lines: Mapping[Place, int] = field(default_factory=dict)
     """Path of keys and indices -> line of the file, from 1."""
 
     @property
     def folder(self) -> Path:
-        """The folder that the configuration's paths are relative to."""
+        """The folder that the configuration's paths are relative to; models and adapters are looked for from here."""
         return self.path.parent
 
     def resolve(self, written: str) -> Path:
-        """The file or folder that a path in the configuration means."""
-        return self.folder / Path(written).expanduser()
+        """The file that a path in the configuration means.
+
+        Raises:
+            ConfigError: The commit that the configuration was read from holds no such file.
+        """
+        return self.folder / Path(written).expanduser() if self.take is None else self.take(written)
+
+    def holds(self, written: str) -> bool:
+        """Whether there is a file at a path in the configuration."""
+        try:
+            return self.resolve(written).is_file()
+        except ConfigError:
+            return False
 
     def line(self, *place: str | int) -> int | None:
         """The line on which a key or a member of a list stands; None where it is not in the file."""
@@ -50,19 +70,52 @@ def load_config(path: Path) -> LoadedConfig:
     Raises:
         ConfigError: With every problem found, one a line.
     """
-    document = parse(_read(path, "Name the configuration: gate run PATH/TO/gate.yaml."), path.name)
+    data = _read(path, "Name the configuration: gate run PATH/TO/gate.yaml.")
+    return parse_config(data, path)
+
+
+def parse_config(
+    data: bytes, path: Path, *, commit: str | None = None, take: Callable[[str], Path] | None = None
+) -> LoadedConfig:
+    """Validate a configuration that has been read.
+
+    Args:
+        data: The file's content.
+        path: As `LoadedConfig.path`.
+        commit: As `LoadedConfig.commit`.
+        take: As `LoadedConfig.take`.
+
+    Raises:
+        ConfigError: With every problem found, one a line.
+    """
+    document = parse(data, path.name)
     if not isinstance(document.value, dict):
         found = "it is empty" if document.value is None else "found something else"
         raise ConfigError(f"{path.name}: a configuration is a mapping of keys such as `version` and `suites`; {found}")
-    context = {"read_json": lambda written: _read_json(path.parent / Path(written).expanduser(), written)}
+    schemas: list[str] = []
+
+    def read_json(written: str) -> object:
+        schemas.append(written)
+        try:
+            return _read_json(path.parent / Path(written).expanduser() if take is None else take(written), written)
+        except ConfigError as problem:
+            raise ValueError(problem.message) from None
+
     try:
-        config = GateConfig.model_validate(document.value, context=context)
+        config = GateConfig.model_validate(document.value, context={"read_json": read_json})
     except ValidationError as problem:
         errors = problem.errors(include_url=False)
         lines = list(dict.fromkeys(_describe(error, document) for error in errors))
         more = [f"and {len(lines) - _SHOWN_AT_MOST} more"] if len(lines) > _SHOWN_AT_MOST else []
         raise ConfigError("\n".join(lines[:_SHOWN_AT_MOST] + more)) from None
-    return LoadedConfig(config=config, path=path, lines=document.lines)
+    return LoadedConfig(
+        config=config,
+        path=path,
+        commit=commit,
+        take=take,
+        schemas=tuple(dict.fromkeys(schemas)),
+        lines=document.lines,
+    )
 
 
 def json_schema() -> Schema:

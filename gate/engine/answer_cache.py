@@ -18,6 +18,7 @@ from gate.domain import ArmName, Response
 from gate.engine.base_model import BaseFolder
 from gate.engine.session import Prompt, Session, plan_batches
 from gate.transport.answer_store import AnswerStore
+from gate.transport.hub import is_hub_id
 
 RECHECKED = 8
 """Cached answers that a run computes again."""
@@ -36,7 +37,8 @@ def is_pinned(base: BaseFolder | None, relative_to: Path) -> bool:
     """
     if base is None:
         return False
-    return base.revision is not None or (relative_to / Path(base.name).expanduser()).is_dir()
+    is_folder = not is_hub_id(base.name) or (relative_to / Path(base.name).expanduser()).is_dir()
+    return base.revision is not None or is_folder
 
 
 def circumstances(session: Session, arm: ArmName, *, stop_ids: Sequence[int] | None = None) -> str | None:
