@@ -81,7 +81,7 @@ check_inputs() {
         run | publish) ;;
         *) fail 3 "The input \`mode\` is $(shown "$GATE_MODE"). Write run or publish." ;;
     esac
-    if ! [[ ${GATE_GPUS:=all} =~ ^(all|none|[0-9]{1,2}|device=[A-Za-z0-9:/,_-]{1,200})$ ]]; then
+    if ! [[ ${GATE_GPUS:=all} =~ ^(all|none|[1-9][0-9]?|device=[A-Za-z0-9:/,_-]{1,200})$ ]]; then
         fail 3 "The input \`gpus\` is $(shown "$GATE_GPUS"). Write all, none, a number, or device=0,1."
     fi
     if [[ ${GATE_IMAGE:=build} = -* ]]; then

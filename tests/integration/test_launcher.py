@@ -81,6 +81,7 @@ def test_launch__inputs_are_never_code_or_options(job: Job, hostile: str) -> Non
         ({"mode": "dry\n::error::x"}, "`mode`"),
         ({"gpus": "all; touch owned"}, "`gpus`"),
         ({"gpus": 'device="0"'}, "`gpus`"),
+        ({"gpus": "08"}, "`gpus`"),
         ({"image": "--privileged"}, "`image`"),
         ({"network": "--privileged"}, "`network`"),
         ({"hf_cache": "relative"}, "cache"),
