@@ -26,8 +26,8 @@ def mounts() -> dict[str, str]:
 
 def sleep() -> None:
     """Stay until somebody interrupts."""
-    print("asleep", flush=True)
     try:
+        print("asleep", flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -13,13 +13,13 @@ import yaml
 from runner import ROOT, Job, cancel, environment, steps
 
 STAND_IN = """\
-import json, os, pathlib, sys, time
-print(json.dumps({"arguments": sys.argv[1:], "environment": dict(os.environ), "folder": os.getcwd()}), flush=True)
-if os.environ.get("GATE_CONFIG") == "sleep":
-    try:
+import json, os, sys, time
+try:
+    print(json.dumps({"arguments": sys.argv[1:], "environment": dict(os.environ), "folder": os.getcwd()}), flush=True)
+    if os.environ.get("GATE_CONFIG") == "sleep":
         time.sleep(60)
-    except KeyboardInterrupt:
-        sys.exit(130)
+except KeyboardInterrupt:
+    sys.exit(130)
 """
 SECRETS = {"HF_TOKEN": "hub-token", "GITHUB_TOKEN": "workflow-token"}
 
