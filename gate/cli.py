@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 import click
 
 from gate import __version__
+from gate.cli_action import action_group
 from gate.cli_options import (
     answering_options,
     common_options,
@@ -224,6 +225,9 @@ def report_command(round_file: Path | None, kind: Literal["terminal", "markdown"
     else:
         click.echo(report.markdown(result) if kind == "markdown" else report.dump(result), nl=False)
     return EXIT_OPEN
+
+
+cli.add_command(action_group)
 
 
 def _cache(no_cache: bool) -> "Path | None":

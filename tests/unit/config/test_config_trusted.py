@@ -35,7 +35,7 @@ def test_trusted_config__nothing_of_the_checkout_is_read(repository: Repository)
     with trusted_config(repository.path / "gate.yaml", "main", start=repository.path) as loaded:
         assert loaded.commit == main
         assert loaded.folder == repository.path
-        assert "1pp" in repr(loaded.config.suites["facts"].rules)
+        assert "value=0.01," in repr(loaded.config.suites["facts"].rules)
         file = loaded.resolve("evals/facts.jsonl")
         assert file.read_bytes() == cases
         assert not file.is_relative_to(repository.path)
@@ -137,7 +137,7 @@ def test_trusted_config__a_repository_within_the_checkout_has_no_say(repository:
     inner.commit()
     with trusted_config(Path("ml/gate.yaml"), "main", start=repository.path) as loaded:
         assert loaded.commit == main
-        assert "1pp" in repr(loaded.config.suites["facts"].rules)
+        assert "value=0.01," in repr(loaded.config.suites["facts"].rules)
 
 
 def test_trusted_config__an_unknown_commit(repository: Repository) -> None:

@@ -1,0 +1,1 @@
+"""The steps of the GitHub Action: what is judged, by which configuration, and what each step may see."""

@@ -1,0 +1,77 @@
+"""Which adapters a commit changed: every one of them gets a round, what did not change gets none.
+
+Folders are compared by the ids that git gives their content; no file is read. Must not know events.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from gate.adapters.locate import PICKLE_FILE, WEIGHTS_FILE
+from gate.adapters.peft_config import CONFIG_FILE
+from gate.transport.git import all_files, entry_at
+
+_CHECKPOINT = re.compile(r"checkpoint-[0-9]{1,12}")
+_ADAPTER_FILES = frozenset({CONFIG_FILE, WEIGHTS_FILE, PICKLE_FILE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The adapters at or below a path."""
+
+    several: bool
+    """Whether the path holds several adapters rather than being one."""
+    changed: tuple[str, ...]
+    """Paths from the top of the repository; the path itself unless there are several."""
+    removed: tuple[str, ...]
+
+
+def find_adapters(top: Path, path: str, candidate: str, *, before: str | None) -> Found:
+    """Look what became of the adapters at or below a path.
+
+    Args:
+        top: The top of the repository.
+        path: From there, to an adapter or to a folder that holds several.
+        candidate: The full id of the judged commit.
+        before: The full id of the commit that it is compared with; None: everything counts as changed.
+
+    Raises:
+        UsageError: The clone lacks a commit's folders.
+        BrokenRun: Git did not answer in time.
+    """
+    now = _adapters(all_files(top, candidate), path)
+    then = _adapters(all_files(top, before), path) if before is not None else []
+    if "" in now or len({*now, *then}) < 2:
+        differs = before is None or has_changed(top, path, candidate, before=before)
+        return Found(several=False, changed=(path,) if differs else (), removed=())
+    paths = [_below(path, name) for name in now]
+    return Found(
+        several=True,
+        changed=tuple(one for one in paths if before is None or has_changed(top, one, candidate, before=before)),
+        removed=tuple(_below(path, name) for name in then if name not in now),
+    )
+
+
+def has_changed(top: Path, path: str, candidate: str, *, before: str) -> bool:
+    """Whether two commits hold different things at a path, or only one of them anything."""
+    one, other = (entry_at(top, commit, path) if path else commit for commit in (candidate, before))
+    return one != other
+
+
+def _adapters(files: Sequence[str], path: str) -> list[str]:
+    """The folders below a path that hold an adapter or the checkpoints of one, relative to it and in order."""
+    found = set()
+    for file in files:
+        if not file.startswith(f"{path}/" if path else ""):
+            continue
+        *folders, name = PurePosixPath(file).relative_to(path).parts
+        if name in _ADAPTER_FILES:
+            checkpoint = next((index for index, part in enumerate(folders) if _CHECKPOINT.fullmatch(part)), None)
+            found.add("/".join(folders[:checkpoint]))
+    # A folder inside an adapter's belongs to it.
+    return sorted(one for one in found if not any(one.startswith(f"{other}/") for other in found if other))
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name

@@ -1,0 +1,191 @@
+"""The two steps of the Action that judge: `answer`, which runs the model, and `compare`, which decides.
+
+The third one, `publish`, tells the result and is not here. Everything that is printed on the way is printed while the
+runner reads no commands.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gate import pipeline
+from gate.action.guards import refuse_missing_gpu, refuse_secrets
+from gate.action.inputs import Inputs, folder_of, read_inputs
+from gate.action.planning import plan_action, planned_config
+from gate.action.stopping import stoppable
+from gate.config.load import LoadedConfig
+from gate.errors import EXIT_BROKEN, EXIT_OPEN, BrokenRun, GateError, RecordsError
+from gate.github.event import read_event
+from gate.github.workflow_commands import commands_stopped
+from gate.plan import Options
+from gate.printing import complain, print_inert, print_round
+from gate.progress import ProgressDisplay
+from gate.transport.answer_store import default_path
+from gate.transport.git_history import outermost_repository
+from gate.work_folder import ActionPlan, JudgedAdapter, Problem, StepName, WorkFolder, problem_of
+
+_WORST_LAST = (0, 2, 1, 3, 4, 130)
+"""Exit codes; a broken run is never hidden by a verdict."""
+_NOTHING = "Nothing to gate: neither an adapter nor its base was changed."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """What the rounds of one run have in common."""
+
+    inputs: Inputs
+    work: WorkFolder
+    plan: ActionPlan
+    top: Path
+    """Of the repository; adapters are relative to it."""
+    loaded: LoadedConfig
+
+    def options(self, one: JudgedAdapter) -> Options:
+        """What is changed about the configured run for one adapter."""
+        return Options(
+            output=self.work.round_folder(one),
+            fail_on=self.inputs.fail_on,
+            adapter=Path(one.adapter) if self.plan.replaces else None,
+            start=self.top,
+            candidate_ref=self.plan.candidate_commit,
+            cache=default_path(os.environ),
+        )
+
+
+def answer(environ: Mapping[str, str]) -> int:
+    """Have every changed adapter answer all cases.
+
+    Args:
+        environ: What the launcher hands over and what the runner says of the workflow run.
+
+    Returns:
+        0, or the worst exit code of an adapter that could not be asked; the others were.
+
+    Raises:
+        GateError: Nothing could be asked. Why is in the work folder as well.
+    """
+    with _step("answer", environ) as work:
+        work.clear()
+        inputs, workspace = read_inputs(environ), folder_of(environ, "GITHUB_WORKSPACE")
+        with stoppable(inputs.timeout_minutes, left_behind=_problem_writer(work)):
+            top, _ = outermost_repository(Path(inputs.config), workspace)
+            refuse_secrets(environ, top)
+            plan = plan_action(inputs, read_event(environ), workspace)
+            work.write_plan(plan)
+            for note in plan.notes:
+                print_inert(note)
+            if not plan.judged:
+                print_inert(_NOTHING)
+                return EXIT_OPEN
+            with planned_config(plan, workspace) as loaded:
+                refuse_missing_gpu(loaded.config, inputs.gpus)
+                run = _Run(inputs=inputs, work=work, plan=plan, top=top, loaded=loaded)
+                return _worst([_answer(run, one) for one in plan.judged])
+
+
+def compare(environ: Mapping[str, str], *, now: datetime) -> int:
+    """Decide about every adapter that was asked.
+
+    Args:
+        environ: As for `answer`.
+        now: The time of the rounds.
+
+    Returns:
+        The worst exit code over all adapters, those that could not be asked included.
+
+    Raises:
+        GateError: Nothing could be decided. Why is in the work folder as well.
+    """
+    with _step("compare", environ) as work:
+        inputs, workspace = read_inputs(environ), folder_of(environ, "GITHUB_WORKSPACE")
+        plan, earlier = work.read_plan(), work.read_problem()
+        if plan is None and earlier is not None:
+            complain(earlier.message)
+            return earlier.exit_code
+        if plan is None:
+            raise RecordsError("There is no plan.json: nothing has been answered.", fix="Run the step `answer` first.")
+        if plan != plan_action(inputs, read_event(environ), workspace):
+            raise BrokenRun(
+                "What was answered is not what this event asks for: plan.json names other commits or adapters.",
+                fix="Run the job again.",
+            )
+        if not plan.judged:
+            print_inert(_NOTHING)
+            return EXIT_OPEN
+        top, _ = outermost_repository(Path(inputs.config), workspace)
+        with planned_config(plan, workspace) as loaded:
+            run = _Run(inputs=inputs, work=work, plan=plan, top=top, loaded=loaded)
+            return _worst([_compare(run, one, now=now) for one in plan.judged])
+
+
+@contextmanager
+def _step(name: StepName, environ: Mapping[str, str]) -> Iterator[WorkFolder]:
+    """Let the runner read no command meanwhile, and leave word of what goes wrong."""
+    work = WorkFolder(folder_of(environ, "GATE_WORK"))
+    with commands_stopped(_print_at_once):
+        try:
+            yield work
+        except GateError as problem:
+            work.write_problem(problem_of(problem, name, exit_code=problem.exit_code))
+            raise
+        except Exception as problem:
+            work.write_problem(problem_of(problem, name, exit_code=EXIT_BROKEN))
+            raise
+
+
+def _answer(run: _Run, one: JudgedAdapter) -> int:
+    print_inert(f"answering for {one.adapter}")
+
+    def ask() -> int:
+        with ProgressDisplay(quiet=False) as display:
+            pipeline.answer(run.loaded, run.options(one), display)
+        return EXIT_OPEN
+
+    return _separately(ask, "answer", one, work=run.work)
+
+
+def _compare(run: _Run, one: JudgedAdapter, *, now: datetime) -> int:
+    known = run.work.read_problem(one)
+    if known is None and not run.work.is_answered(one):
+        # The first step ended before this adapter's turn was over, and said why.
+        known = run.work.read_problem() or Problem(
+            step="answer", exit_code=EXIT_BROKEN, message="It has not been answered for.", adapter=one.adapter
+        )
+    if known is not None:
+        complain(f"{one.adapter}: {known.message}")
+        return known.exit_code
+
+    def decide() -> int:
+        result = pipeline.compare(run.loaded, run.options(one), {}, now=now)
+        print_round(result)
+        return result.verdict.exit_code
+
+    return _separately(decide, "compare", one, work=run.work)
+
+
+def _separately(act: Callable[[], int], step: StepName, one: JudgedAdapter, *, work: WorkFolder) -> int:
+    """What goes wrong with one adapter is told, and the others get their turn."""
+    try:
+        return act()
+    except GateError as problem:
+        error = problem
+    except MemoryError:
+        error = BrokenRun("Out of memory.", fix="Lower `engine: {batch_tokens: ...}` or use a larger machine.")
+    work.write_problem(problem_of(error, step, exit_code=error.exit_code, adapter=one.adapter), one)
+    complain(f"{one.adapter}: {error}")
+    return error.exit_code
+
+
+def _worst(codes: Sequence[int]) -> int:
+    return max(codes, key=_WORST_LAST.index)
+
+
+def _problem_writer(work: WorkFolder) -> Callable[[GateError], None]:
+    return lambda error: work.write_problem(problem_of(error, "answer", exit_code=error.exit_code))
+
+
+def _print_at_once(line: str) -> None:
+    print(line, flush=True)  # noqa: T201

@@ -1,0 +1,88 @@
+"""How a step ends before it is done: a cancelled job, or one that takes too long. Neither ever hangs.
+
+A runner sends SIGINT, and SIGTERM 7.5 seconds later, and then kills. What is computing may not come back to Python in
+time, so a thread that computes nothing ends the process where the exception does not.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from gate.errors import BrokenRun, GateError, Interrupted
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+_STOPPING_SECONDS = 5.0
+"""From a signal to the end, whatever is being computed; a runner waits for 7.5."""
+
+
+@contextmanager
+def stoppable(minutes: float | None, *, left_behind: Callable[[GateError], None]) -> Iterator[None]:
+    """Run something that signals and a deadline can stop. For the main thread.
+
+    Args:
+        minutes: The deadline; None: there is none.
+        left_behind: Called with why, if what runs does not stop by itself and the process is ended.
+
+    Raises:
+        Interrupted: The process was told to stop.
+        BrokenRun: The deadline passed.
+    """
+    stopped_by: list[int] = []
+
+    def on_signal(signum: int, _frame: FrameType | None) -> None:
+        stopped_by.append(signum)
+        if len(stopped_by) == 1:  # a second signal must not interrupt what the first one began
+            raise KeyboardInterrupt
+
+    over = threading.Event()
+    heard, said = os.pipe()
+    os.set_blocking(said, False)
+    # Written to as soon as a signal arrives, also while the main thread is in code that is not Python's.
+    earlier_fd = signal.set_wakeup_fd(said, warn_on_full_buffer=False)
+    earlier = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+    guard = threading.Thread(
+        target=_end_in_time, args=(heard, over), kwargs={"left_behind": left_behind, "minutes": minutes}, daemon=True
+    )
+    guard.start()
+    if minutes is not None:
+        signal.setitimer(signal.ITIMER_REAL, minutes * 60)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise _reason(stopped_by[0] if stopped_by else signal.SIGINT, minutes) from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        over.set()
+        signal.set_wakeup_fd(earlier_fd)
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+        os.close(said)  # ends the guard
+        guard.join()
+        os.close(heard)
+
+
+def _end_in_time(
+    heard: int, over: threading.Event, *, left_behind: Callable[[GateError], None], minutes: float | None
+) -> None:
+    while signals := os.read(heard, 1):
+        if signals[0] not in _SIGNALS:
+            continue
+        if over.wait(_STOPPING_SECONDS):
+            return
+        error = _reason(signals[0], minutes)
+        try:
+            left_behind(error)
+        finally:
+            os._exit(error.exit_code)
+
+
+def _reason(signum: int, minutes: float | None) -> GateError:
+    if signum == signal.SIGALRM:
+        return BrokenRun(
+            f"The run took longer than {minutes:g} minutes (input `timeout-minutes`).",
+            fix="Allow more, ask fewer cases, or use a larger machine.",
+        )
+    return Interrupted(f"Interrupted by {signal.Signals(signum).name}.", fix="Run the job again.")

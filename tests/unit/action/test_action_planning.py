@@ -1,0 +1,230 @@
+"""Which commit is judged by which, and which adapters, for every event."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from action_repository import CONFIG, Repository, Runner, make_repository
+from github_events import payload, variables
+
+from gate.action.inputs import Inputs, read_inputs
+from gate.action.planning import plan_action
+from gate.errors import RequestError, UsageError
+from gate.github.event import read_event
+from gate.work_folder import ActionPlan
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return make_repository(tmp_path / "ws")
+
+
+@pytest.fixture
+def runner(repository: Repository, tmp_path: Path) -> Runner:
+    return Runner(repository, tmp_path / "temp")
+
+
+def plan(runner: Runner, **inputs: Any) -> ActionPlan:
+    return plan_action(Inputs.model_validate(inputs), read_event(runner.environ), runner.repository.path)
+
+
+def propose(repository: Repository) -> str:
+    repository.branch()
+    repository.adapter("forgetful")
+    return repository.commit()
+
+
+def judged(made: ActionPlan) -> list[str]:
+    return [one.adapter for one in made.judged]
+
+
+def test_plan_action__a_pull_request_is_judged_by_the_tip_of_the_base_branch(
+    repository: Repository, runner: Runner
+) -> None:
+    head = propose(repository)
+    repository.git("checkout", "-q", "main")
+    repository.write("README.md", "later")
+    tip = repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", tip)
+    repository.adapter("forgetful", "adapters/later")
+    runner.pull_request(head)
+    made = plan(runner)
+    assert (made.config_commit, made.candidate_commit) == (tip, head)
+    assert judged(made) == ["adapters/support"]
+    assert not made.replaces
+
+
+def test_plan_action__without_the_branch_the_base_of_the_event_counts(repository: Repository, runner: Runner) -> None:
+    head = propose(repository)
+    repository.git("update-ref", "-d", "refs/remotes/origin/main")
+    runner.pull_request(head)
+    assert plan(runner).config_commit == repository.git("rev-parse", "main")
+
+
+def test_plan_action__what_is_not_in_the_clone_is_an_error_with_the_fix(repository: Repository, runner: Runner) -> None:
+    runner.pull_request("1" * 40)
+    with pytest.raises(UsageError, match=r"(?s)not in the clone.*fetch-depth: 0"):
+        plan(runner)
+    runner.pull_request(propose(repository))
+    with pytest.raises(UsageError, match=r"(?s)input `config-ref`.*fetch-depth: 0"):
+        plan(runner, **{"config-ref": "v9"})
+
+
+def test_plan_action__a_merge_group_is_judged_by_what_it_goes_onto(repository: Repository, runner: Runner) -> None:
+    base = repository.git("rev-parse", "main")
+    head = propose(repository)
+    runner.merge_group(base, head)
+    made = plan(runner)
+    assert (made.config_commit, made.candidate_commit, judged(made)) == (base, head, ["adapters/support"])
+
+
+def test_plan_action__a_push_is_judged_by_its_own_configuration(repository: Repository, runner: Runner) -> None:
+    before = repository.git("rev-parse", "main")
+    repository.write("README.md", "words")
+    words = repository.commit()
+    runner.push(before, words)
+    assert judged(plan(runner)) == []
+    for file, text in (("gate.yaml", CONFIG + "fail_on: never\n"), ("evals/person.schema.json", "{}")):
+        repository.write(file, text)
+        head = repository.commit()
+        runner.push(words, head)
+        made = plan(runner)
+        assert (made.config_commit, made.candidate_commit, judged(made)) == (head, head, ["adapters/support"])
+        words = head
+    runner.push("0" * 40, words)
+    assert judged(plan(runner)) == ["adapters/support"]
+    runner.push("1" * 40, words)
+    assert judged(plan(runner)) == ["adapters/support"]
+
+
+def test_plan_action__a_button_always_judges(repository: Repository, runner: Runner) -> None:
+    head = repository.git("rev-parse", "main")
+    runner.dispatch(head)
+    made = plan(runner)
+    assert (made.config_commit, made.candidate_commit, judged(made)) == (head, head, ["adapters/support"])
+
+
+def test_plan_action__a_changed_base_is_judged_and_told(repository: Repository, runner: Runner) -> None:
+    repository.branch()
+    repository.write("model/generation_config.json", "{}")
+    runner.pull_request(repository.commit())
+    made = plan(runner)
+    assert judged(made) == ["adapters/support"]
+    assert made.notes == ("The base model model is changed as well: the candidate is compared with the changed one.",)
+
+
+def test_plan_action__a_folder_cannot_stand_in_for_a_hub_id(repository: Repository, runner: Runner) -> None:
+    repository.write("gate.yaml", CONFIG.replace("{model: model}", "{model: some/model}"))
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    (repository.path / "some").mkdir()
+    (repository.path / "model").rename(repository.path / "some" / "model")
+    runner.pull_request(repository.commit())
+    assert judged(plan(runner)) == []
+
+
+@pytest.mark.parametrize("name", ["pull_request_target", "workflow_run"])
+def test_plan_action__commits_of_strangers_get_no_rights(
+    repository: Repository, runner: Runner, tmp_path: Path, name: str
+) -> None:
+    runner.pull_request(propose(repository))
+    content = payload("pull_request")
+    head = repository.git("rev-parse", "HEAD")
+    if name == "pull_request_target":
+        content["pull_request"]["head"]["sha"] = head
+        content["pull_request"]["base"] |= {"ref": "main", "sha": repository.git("rev-parse", "main")}
+    else:
+        content = payload("workflow_run")
+        content["workflow_run"]["head_sha"] = head
+        content["workflow_run"]["head_repository"]["full_name"] = "somebody/else"
+    main = repository.git("rev-parse", "main")
+    runner.environ |= variables(tmp_path, name, content, GITHUB_SHA=main)
+    with pytest.raises(UsageError, match="it is refused"):
+        plan(runner)
+    made = plan(runner, **{"allow-pull-request-target": True})
+    assert (made.config_commit, made.candidate_commit) == (main, head)
+
+
+def test_plan_action__several_adapters_below_a_folder(repository: Repository, runner: Runner) -> None:
+    repository.adapter("careful", "adapters/deep/checkpoint-10")
+    repository.write("gate.yaml", CONFIG.replace("adapters/support", "adapters"))
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    repository.adapter("forgetful", "adapters/deep/checkpoint-20")
+    repository.adapter("forgetful", "adapters/new")
+    repository.write("adapters/README.md", "words")
+    runner.pull_request(repository.commit())
+    made = plan(runner)
+    assert judged(made) == ["adapters/deep", "adapters/new"]
+    assert made.replaces
+    assert len({one.slug for one in made.judged}) == 2
+    # One of them alone, and one that is left alone.
+    assert judged(plan(runner, adapter="adapters/new")) == ["adapters/new"]
+    assert judged(plan(runner, adapter="adapters/support")) == []
+
+
+def test_plan_action__the_last_of_several_is_removed(repository: Repository, runner: Runner) -> None:
+    repository.adapter("careful", "adapters/other")
+    repository.write("gate.yaml", CONFIG.replace("adapters/support", "adapters"))
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    repository.git("rm", "-rq", "adapters/other")
+    runner.pull_request(repository.commit())
+    made = plan(runner)
+    assert judged(made) == []
+    assert made.notes == ("adapters/other was removed, so there is nothing to judge of it.",)
+
+
+@pytest.mark.parametrize("adapter", ["/etc", "../outside"])
+def test_plan_action__an_adapter_outside_the_repository(repository: Repository, runner: Runner, adapter: str) -> None:
+    runner.pull_request(propose(repository))
+    with pytest.raises(RequestError):
+        plan(runner, adapter=adapter)
+
+
+def test_plan_action__a_candidate_from_the_hub_is_judged_when_the_configuration_changes(
+    repository: Repository, runner: Runner
+) -> None:
+    before = repository.git("rev-parse", "main")
+    repository.write("gate.yaml", CONFIG.replace("adapter: adapters/support", "adapter: a/b, revision: main"))
+    head = repository.commit()
+    runner.push(before, head)
+    made = plan(runner)
+    assert (judged(made), made.candidate_commit) == (["a/b"], None)
+    runner.push(head, repository.commit("nothing"))
+    assert judged(plan(runner)) == []
+
+
+def test_plan_action__a_renamed_configuration_is_the_old_one(repository: Repository, runner: Runner) -> None:
+    repository.branch()
+    (repository.path / "gate.yaml").unlink()
+    (repository.path / "gate.yaml").symlink_to("/etc/passwd")
+    repository.adapter("forgetful")
+    runner.pull_request(repository.commit())
+    made = plan(runner)
+    assert made.config_commit == repository.git("rev-parse", "main")
+    assert not made.bootstrap
+    assert made.notes == ("Changed here, which takes effect after the merge: gate.yaml.",)
+
+
+def test_plan_action__a_named_commit_without_a_configuration_is_no_bootstrap(
+    repository: Repository, runner: Runner
+) -> None:
+    repository.git("checkout", "-q", "--orphan", "empty")
+    repository.git("rm", "-rqf", ".")
+    empty = repository.commit("nothing")
+    repository.git("checkout", "-q", "main")
+    runner.pull_request(propose(repository))
+    with pytest.raises(RequestError, match="holds no such file"):
+        plan(runner, **{"config-ref": empty})
+
+
+def test_read_inputs__empty_is_not_given() -> None:
+    assert read_inputs({"GATE_CONFIG": "", "GATE_GPUS": ""}) == Inputs()
+    given = read_inputs(
+        {"GATE_TIMEOUT_MINUTES": "1.5", "GATE_ALLOW_PULL_REQUEST_TARGET": "true", "GATE_GPUS": "device=0"}
+    )
+    assert (given.timeout_minutes, given.allow_pull_request_target, given.gpus) == (1.5, True, "device=0")
