@@ -277,8 +277,7 @@ def _notes(
     if "task" not in roles:
         notes.append(Note(level="note", text="No task suite: regressions are checked, a gain is not."))
     texts = [*(_size_note(planned) for planned in suites), *(hopeless(one) for one in declared)]
-    notes += [Note(level="warning", text=text) for text in texts if text is not None]
-    return notes
+    return notes + [Note(level="warning", text=text) for text in texts if text is not None]
 
 
 def _is_under(one: Declared, suite: str) -> bool:

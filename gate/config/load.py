@@ -111,10 +111,10 @@ def parse_config(
     return LoadedConfig(
         config=config,
         path=path,
+        lines=document.lines,
         commit=commit,
         take=take,
         schemas=tuple(dict.fromkeys(schemas)),
-        lines=document.lines,
     )
 
 

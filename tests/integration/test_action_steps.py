@@ -11,6 +11,9 @@ import pytest
 from action_repository import CONFIG, Repository, Runner, make_repository
 from conftest import Ran
 
+from gate.action.collecting import collect
+from gate.work_folder import WorkFolder
+
 Gate = Callable[..., Ran]
 DIFFERS = ("id", "created_at", "environment", "timings")
 """Of a round of the Action, against one of a laptop."""
@@ -143,6 +146,12 @@ def test_steps__every_changed_adapter_has_a_round_and_none_hides_another(
     assert "is a symbolic link" in problem["message"]
     assert "root:" not in answered.stderr + compared.stderr
     assert not (runner.work / "problem.json").exists()
+    judged, notes = collect(WorkFolder(runner.work))
+    assert [(one.adapter, one.outcome) for one in judged] == [
+        ("adapters/::error::new", "fail"),
+        ("adapters/linked", "error"),
+    ]
+    assert list(notes) == plan["notes"]
 
 
 def test_steps__nothing_to_gate(repository: Repository, runner: Runner) -> None:
@@ -154,6 +163,7 @@ def test_steps__nothing_to_gate(repository: Repository, runner: Runner) -> None:
         assert ran.returncode == 0, ran.stderr
         assert "Nothing to gate" in ran.stdout
     assert runner.read("plan.json")["judged"] == []
+    assert collect(WorkFolder(runner.work)) == ((), ())
     assert not (runner.work / "rounds").exists()
 
 
@@ -183,6 +193,9 @@ def test_answer__no_model_runs_beside_a_secret(repository: Repository, runner: R
     problem = runner.read("problem.json")
     assert (problem["step"], problem["exit_code"], problem["adapter"]) == ("answer", 3, None)
     assert runner.step("compare").returncode == 3
+    ((judged,), _) = collect(WorkFolder(runner.work))
+    assert judged.adapter is None
+    assert secret in judged.result.message
 
 
 def test_answer__no_model_runs_beside_the_credentials_of_a_checkout(repository: Repository, runner: Runner) -> None:

@@ -1,0 +1,41 @@
+"""What the first two steps left, in the form in which it is told to people. Every file is checked when it is read."""
+
+from gate.domain import Round
+from gate.errors import EXIT_BROKEN, RecordsError
+from gate.report import Judged
+from gate.report import Problem as Told
+from gate.run_folder import ROUND
+from gate.stored_round import read_round
+from gate.work_folder import JudgedAdapter, Problem, WorkFolder
+
+
+def collect(work: WorkFolder) -> tuple[tuple[Judged, ...], tuple[str, ...]]:
+    """Gather what became of each adapter, and the notes that belong to all.
+
+    Returns:
+        Nothing judged means that nothing was changed. A step that broke off before it knew the adapters is one entry
+        without an adapter.
+
+    Raises:
+        RecordsError: A file is not as gate writes it.
+    """
+    plan, whole = work.read_plan(), work.read_problem()
+    if plan is None and whole is None:
+        raise RecordsError(f"{work.path}: no step has left anything", fix="Run the step `answer` first.")
+    if whole is not None and (plan is None or not plan.judged):
+        return (Judged(adapter=whole.adapter, result=_told(whole)),), plan.notes if plan is not None else ()
+    assert plan is not None  # noqa: S101  # one of them is there
+    return tuple(Judged(adapter=one.adapter, result=_result(work, one, whole)) for one in plan.judged), plan.notes
+
+
+def _result(work: WorkFolder, one: JudgedAdapter, whole: Problem | None) -> Round | Told:
+    path = work.round_folder(one) / ROUND
+    problem = work.read_problem(one)
+    if problem is None and path.is_file() and not path.is_symlink():
+        return read_round(path)
+    missing = Problem(step="compare", exit_code=EXIT_BROKEN, message="It was not decided about.", adapter=one.adapter)
+    return _told(problem or whole or missing)
+
+
+def _told(problem: Problem) -> Told:
+    return Told(step=problem.step, exit_code=problem.exit_code, message=problem.message)
