@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# Starts one step of the Action, in a container or on the runner itself, with the least that the step needs.
+#
+# Usage: launch.sh answer | compare | publish | clean-up
+#
+# Reads the inputs as GATE_* variables (see action.yml) and what the runner tells of the workflow run. Nothing that it
+# reads is ever run as code. It becomes the step (`exec`), so that signals reach it and its exit code is the step's:
+#   answer    sees the model cache, the GPU and at most HF_TOKEN; neither the GitHub token nor the runner's files
+#   compare   sees no network, no GPU, no cache and no secret
+#   publish   sees GITHUB_TOKEN, the network and the runner's files; no model and no GPU
+#   clean-up  removes what an earlier step of this job left behind
+# The steps meet in $RUNNER_TEMP/gate.
+set -Eeuo pipefail
+
+ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/environment.sh
+. "$ROOT/scripts/environment.sh"
+# shellcheck source=scripts/image.sh
+. "$ROOT/scripts/image.sh"
+# shellcheck source=scripts/container.sh
+. "$ROOT/scripts/container.sh"
+
+# A cancelled job gets SIGINT, and SIGTERM 7.5 seconds later. `exec` gives both back to what is started.
+trap 'exit 130' INT TERM
+
+STEP=${1-}
+IMAGE_MARKER=/opt/gate/IMAGE
+
+# fail CODE MESSAGE: one sentence for the log, and for publish, which tells it to the pull request.
+fail() {
+    printf 'gate: %s\n' "$2" >&2
+    case $STEP in
+        answer | compare)
+            if [ -d "${GATE_WORK-}" ] && [ ! -e "$GATE_WORK/problem.json" ]; then
+                printf '{"step": "%s", "exit_code": %d, "message": "%s", "adapter": null}\n' \
+                    "$STEP" "$1" "$(json_text "$2")" >"$GATE_WORK/problem.json"
+            fi
+            ;;
+    esac
+    exit "$1"
+}
+
+# 1 is a verdict: whatever breaks here must not look like one.
+trap 'fail 4 "The launcher broke off (line $LINENO); the reason is above."' ERR
+
+# json_text TEXT: the inside of a JSON string.
+json_text() {
+    local text=${1:0:4000}
+    text=${text//\\/\\\\}
+    text=${text//\"/\\\"}
+    printf '%s' "$text" | tr '\000-\037' ' '
+}
+
+# patiently COMMAND...: runs it so that a cancelled job does not wait for it.
+patiently() {
+    local child code=0
+    "$@" &
+    child=$!
+    trap 'kill "$child" 2>/dev/null || true; exit 130' INT TERM
+    wait "$child" || code=$?
+    trap 'exit 130' INT TERM
+    return "$code"
+}
+
+prepare_folders() {
+    if [ -z "${RUNNER_TEMP-}" ] || [ -z "${GITHUB_WORKSPACE-}" ]; then
+        fail 3 "RUNNER_TEMP and GITHUB_WORKSPACE are not set: this script is started by action.yml, on a runner."
+    fi
+    export GATE_WORK=$RUNNER_TEMP/gate
+    SCRATCH=$RUNNER_TEMP/gate-scratch/$STEP
+    NAMES=$RUNNER_TEMP/gate-containers
+    # What an earlier use in the same job left here must not be taken for this one's results.
+    if [ "$STEP" = answer ]; then rm -rf -- "$GATE_WORK"; fi
+    if [ "$STEP" != clean-up ]; then mkdir -p -- "$GATE_WORK" "$SCRATCH/home" "$SCRATCH/tmp"; fi
+    HUB_CACHE=${GATE_HF_CACHE:-${HF_HOME:-${HOME:-$RUNNER_TEMP}/.cache/huggingface}}
+    ANSWER_CACHE=${GATE_CACHE_DIR:-${HOME:-$RUNNER_TEMP}/.cache/finetune-gate}
+}
+
+check_inputs() {
+    case ${GATE_MODE:-run} in
+        run | publish) ;;
+        *) fail 3 "The input \`mode\` is $(shown "$GATE_MODE"). Write run or publish." ;;
+    esac
+    if ! [[ ${GATE_GPUS:=all} =~ ^(all|none|[1-9][0-9]?|device=[A-Za-z0-9:/,_-]{1,200})$ ]]; then
+        fail 3 "The input \`gpus\` is $(shown "$GATE_GPUS"). Write all, none, a number, or device=0,1."
+    fi
+    if [[ ${GATE_IMAGE:=build} = -* ]]; then
+        fail 3 "The input \`image\` is $(shown "$GATE_IMAGE"). Write build, or the name of an image."
+    fi
+    if [[ ${GATE_NETWORK-} = -* ]]; then
+        fail 3 "The input \`network\` is $(shown "$GATE_NETWORK"). Write none, host, or the name of a Docker network."
+    fi
+    local folder
+    for folder in "$HUB_CACHE" "$ANSWER_CACHE"; do
+        if [[ $folder != /* || $folder = *[$'\n"']* ]]; then
+            fail 3 "The model cache $(shown "$folder") must be an absolute path without quotes and line breaks."
+        fi
+    done
+}
+
+# shown TEXT: a value from outside, so that a line of the log cannot be a workflow command.
+shown() { printf '%q' "$1"; }
+
+# choose_runtime: sets RUNTIME to docker or host.
+choose_runtime() {
+    case ${GATE_RUNTIME:-auto} in
+        docker | host) RUNTIME=$GATE_RUNTIME ;;
+        auto)
+            if [ -e "$IMAGE_MARKER" ]; then
+                RUNTIME=host
+            elif docker version --format '{{.Server.Version}}' >/dev/null 2>&1; then
+                RUNTIME=docker
+            else
+                fail 4 "Docker does not answer on this runner. Install Docker (and let the runner's user use it), or run the job in the gate's image (\`container:\`), or install gate on the runner and set \`runtime: host\`."
+            fi
+            ;;
+        *) fail 3 "The input \`runtime\` is $(shown "$GATE_RUNTIME"). Write auto, docker or host." ;;
+    esac
+}
+
+run_on_host() {
+    command -v gate >/dev/null || fail 4 "There is no command \`gate\` on this runner. Install it (pip install, see docs/action.md), or set \`runtime: docker\`."
+    if [ "$STEP" = answer ]; then
+        mkdir -p -- "$HUB_CACHE" "$ANSWER_CACHE"
+        export HF_HOME=$HUB_CACHE GATE_CACHE_DIR=$ANSWER_CACHE
+    fi
+    case $STEP:$GATE_GPUS in
+        answer:all) ;;
+        answer:device=*) export CUDA_VISIBLE_DEVICES=${GATE_GPUS#device=} ;;
+        answer:[0-9]*) CUDA_VISIBLE_DEVICES=$(seq -s , 0 $((GATE_GPUS - 1))) && export CUDA_VISIBLE_DEVICES ;;
+        *) export CUDA_VISIBLE_DEVICES='' ;;
+    esac
+    export HOME=$SCRATCH/home TMPDIR=$SCRATCH/tmp PYTHONSAFEPATH=1
+    cd -- "$SCRATCH"
+    keep_only "${PASSED[@]}" "${OF_THE_HOST[@]}"
+    exec gate action "$STEP"
+}
+
+clean_up() {
+    local name
+    if [ -s "$NAMES" ]; then
+        while IFS= read -r name; do
+            docker rm --force "$name" >/dev/null 2>&1 || true
+        done <"$NAMES"
+    fi
+    rm -rf -- "$NAMES" "$RUNNER_TEMP/gate-scratch"
+}
+
+case $STEP in
+    answer | compare | publish | clean-up) prepare_folders ;;
+    *) fail 3 "Usage: launch.sh answer | compare | publish | clean-up" ;;
+esac
+if [ "$STEP" = clean-up ]; then
+    clean_up
+    exit 0
+fi
+check_inputs
+passed_variables "$STEP"
+choose_runtime
+if [ "$RUNTIME" = host ]; then run_on_host; fi
+find_image
+run_in_container

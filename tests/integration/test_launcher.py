@@ -1,0 +1,226 @@
+"""action.yml and the launcher without a container: as in a job that runs in the gate's image already."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from runner import ROOT, Job, cancel, environment, steps
+
+STAND_IN = """\
+import json, os, sys, time
+try:
+    print(json.dumps({"arguments": sys.argv[1:], "environment": dict(os.environ), "folder": os.getcwd()}), flush=True)
+    if os.environ.get("GATE_CONFIG") == "sleep":
+        time.sleep(60)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+SECRETS = {"HF_TOKEN": "hub-token", "GITHUB_TOKEN": "workflow-token"}
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """A job on a runner whose `gate` tells what it sees."""
+    command = tmp_path / "bin" / "gate"
+    command.parent.mkdir()
+    command.write_text(f"#!{sys.executable}\n{STAND_IN}")
+    command.chmod(0o755)
+    return Job(folder=tmp_path / "runner", facts={"PATH": f"{command.parent}:{os.environ['PATH']}"})
+
+
+def seen(job: Job, name: str, **inputs: str) -> dict[str, Any]:
+    done = job.run_step(name, **{"runtime": "host", "hf_token": "hub-token", **inputs})
+    assert done.code == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize(("name", "secret"), [("Answer", "HF_TOKEN"), ("Compare", None), ("Publish", "GITHUB_TOKEN")])
+def test_launch__on_the_host_too_a_step_sees_only_what_it_needs(job: Job, name: str, secret: str | None) -> None:
+    found = seen(job, name)
+    assert found["arguments"] == ["action", name.lower()]
+    variables = found["environment"]
+    assert {one: variables[one] for one in SECRETS if one in variables} == ({secret: SECRETS[secret]} if secret else {})
+    for foreign in ("ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "AWS_SECRET_ACCESS_KEY", "GATE_RUNTIME"):
+        assert foreign not in variables
+    assert ("GITHUB_OUTPUT" in variables) == (name == "Publish")
+    assert variables["PYTHONSAFEPATH"] == "1"
+    assert variables["GATE_WORK"] == str(job.temp / "gate")
+    assert not found["folder"].startswith(str(job.workspace))
+    assert variables["HOME"].startswith(str(job.temp))
+
+
+@pytest.mark.parametrize(
+    ("name", "gpus", "devices"),
+    [("Answer", "all", None), ("Answer", "none", ""), ("Answer", "device=1,2", "1,2"), ("Answer", "2", "0,1"), ("Compare", "all", ""), ("Publish", "all", "")],
+)  # fmt: skip
+def test_launch__on_the_host_only_the_answering_step_sees_the_gpus_asked_for(
+    job: Job, name: str, gpus: str, devices: str | None
+) -> None:
+    inputs = {"gpus": gpus} if name == "Answer" else {}
+    assert seen(job, name, **inputs)["environment"].get("CUDA_VISIBLE_DEVICES") == devices
+
+
+@pytest.mark.parametrize("hostile", ["$(touch owned)", "`touch owned`", "; touch owned", "a\nb", 'it\'s "x"', "--help"])
+def test_launch__inputs_are_never_code_or_options(job: Job, hostile: str) -> None:
+    found = seen(job, "Answer", config=hostile, adapter=hostile)
+    assert found["environment"]["GATE_CONFIG"] == hostile
+    assert not list(job.folder.rglob("owned"))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "named"),
+    [
+        ({"runtime": "podman"}, "`runtime`"),
+        ({"mode": "dry\n::error::x"}, "`mode`"),
+        ({"gpus": "all; touch owned"}, "`gpus`"),
+        ({"gpus": 'device="0"'}, "`gpus`"),
+        ({"gpus": "08"}, "`gpus`"),
+        ({"image": "--privileged"}, "`image`"),
+        ({"network": "--privileged"}, "`network`"),
+        ({"hf_cache": "relative"}, "cache"),
+    ],
+)
+def test_launch__a_wrong_input_is_exit_3_with_one_sentence(job: Job, inputs: dict[str, str], named: str) -> None:
+    done = job.run_step("Answer", **inputs)
+    assert done.code == 3
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert named in done.stderr
+    problem = json.loads((job.temp / "gate" / "problem.json").read_text())
+    assert problem["step"] == "answer"
+    assert problem["exit_code"] == 3
+    assert named in problem["message"]
+
+
+def test_launch__what_breaks_never_looks_like_a_verdict(job: Job) -> None:
+    script = ROOT / "scripts" / "launch.sh"
+    for variables, arguments, code in (
+        ({}, ["answer"], 3),
+        ({"RUNNER_TEMP": __file__, "GITHUB_WORKSPACE": str(job.workspace)}, ["answer"], 4),
+        (job.variables(), ["dance"], 3),
+        (job.variables(), [], 3),
+    ):
+        environ = {"PATH": os.environ["PATH"], **variables}
+        ran = subprocess.run([script, *arguments], env=environ, capture_output=True, text=True, check=False)
+        assert ran.returncode == code, ran.stderr
+        assert "gate: " in ran.stderr
+
+
+def test_launch__a_job_that_is_cancelled_while_the_image_is_built_exits_130_at_once(job: Job) -> None:
+    """Docker is a stand-in that answers, has no image, and builds for a minute."""
+    docker = job.folder / "docker"
+    docker.write_text(
+        '#!/bin/sh\n[ "$1" = version ] && exit 0\n[ "$1" = build ] || exit 1\necho building >&2\nexec sleep 60\n'
+    )
+    docker.chmod(0o755)
+    job.facts = {"PATH": f"{job.folder}:{os.environ['PATH']}"}
+    process = job.start("Answer", gpus="none")
+    assert process.stderr is not None
+    while process.stderr.readline() != "building\n":
+        pass
+    code, seconds = cancel(process)
+    assert code == 130
+    assert seconds < 7
+
+
+def test_launch__without_docker_it_says_what_to_do(job: Job) -> None:
+    job.facts = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+    done = job.run_step("Answer")
+    assert done.code == 4
+    assert "`runtime: host`" in done.stderr
+
+
+def test_launch__without_gate_on_the_host_it_says_what_to_do(job: Job) -> None:
+    job.facts = {"PATH": "/usr/bin:/bin"}
+    done = job.run_step("Answer", runtime="host")
+    assert done.code == 4
+    assert "`runtime: docker`" in done.stderr
+
+
+def test_launch__results_of_an_earlier_run_are_not_taken_for_this_one_s(job: Job) -> None:
+    old = job.temp / "gate" / "rounds" / "old" / "round.json"
+    old.parent.mkdir(parents=True)
+    old.write_text("{}")
+    seen(job, "Answer")
+    assert not old.exists()
+
+
+def test_launch__a_cancelled_step_exits_130_within_7_seconds(job: Job) -> None:
+    process = job.start("Answer", runtime="host", config="sleep")
+    assert process.stdout is not None
+    process.stdout.readline()
+    code, seconds = cancel(process)
+    assert code == 130
+    assert seconds < 7
+
+
+def test_action__publish_and_clean_up_run_whatever_happened_before(job: Job) -> None:
+    done = job.run(runtime="host", gpus="everything")
+    assert {name: one.code for name, one in done.items()} == {"Answer": 3, "Publish": 0, "Clean up": 0}
+    assert not (job.temp / "gate-scratch").exists()
+
+
+def test_action__mode_publish_runs_no_model(job: Job) -> None:
+    assert set(job.run(runtime="host", mode="publish")) == {"Publish", "Clean up"}
+
+
+def test_action__inputs_reach_scripts_through_the_environment_and_secrets_only_their_step() -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    used = set()
+    for step in steps():
+        assert "${{" not in step["run"]
+        inputs = set(re.findall(r"inputs\.([a-z-]+)", json.dumps(step.get("env", {}))))
+        used |= inputs
+        assert ("github-token" in inputs) == (step["name"] == "Publish")
+        assert ("hf-token" in inputs) == (step["name"] == "Answer")
+        given = environment(step, {"hf_token": "hub-token"})
+        # A job that puts a token into its `env:` does not thereby hand it to every step.
+        for name, value in SECRETS.items():
+            assert given.get(name, "") in ("", value)
+            assert name in given or step["name"] == "Clean up"
+    assert used == set(action["inputs"])
+
+
+def test_action__the_docker_action_has_the_same_inputs_but_for_what_docker_decides() -> None:
+    composite = yaml.safe_load((ROOT / "action.yml").read_text())
+    docker = yaml.safe_load((ROOT / "docker" / "action.yml").read_text())
+    assert set(docker["inputs"]) - set(composite["inputs"]) == {"step"}
+    assert set(composite["inputs"]) - set(docker["inputs"]) == {"mode", "runtime", "image", "network", "hf-cache"}
+    assert set(docker["outputs"]) == set(composite["outputs"])
+
+
+WORKFLOWS = [*(ROOT / "sample_configs" / "workflows").glob("*.yml"), ROOT / ".github" / "workflows" / "dogfood.yml"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows__use_what_the_action_has_with_the_least_rights(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text())
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    assert workflow["permissions"] == {}
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"] < 360
+        written = {name for name, right in job["permissions"].items() if right == "write"}
+        assert written <= {"pull-requests"}
+        used = [step for step in job["steps"] if step.get("uses", "").startswith(("OWNER/REPO@", "./"))]
+        assert used
+        for step in used:
+            assert set(step["with"]) <= set(action["inputs"])
+            assert written or step["with"]["comment"] == "off"
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] is False
+                assert step["with"]["fetch-depth"] == 0
+
+
+def test_documentation__names_every_input_and_output() -> None:
+    text = (ROOT / "docs" / "action.md").read_text()
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    for name in (*action["inputs"], *action["outputs"]):
+        assert f"`{name}`" in text
