@@ -91,7 +91,7 @@ class Job:
         return (self.temp / "_runner_file_commands" / "summary").read_text()
 
     def run(self, **inputs: str) -> dict[str, Done]:
-        """Run the whole action; a step after a failed one runs only if it says `always()`.
+        """Run the whole action; a step after a failed one runs only if it says `always()` or `!cancelled()`.
 
         Args:
             inputs: With `_` for `-`.
@@ -104,7 +104,7 @@ class Job:
             condition = str(step.get("if", ""))
             failed = any(one.code for one in done.values())
             wanted = inputs.get("mode") != "publish" if "inputs.mode" in condition else True
-            if wanted and ("always()" in condition or not failed):
+            if wanted and ("always()" in condition or "!cancelled()" in condition or not failed):
                 done[step["name"]] = self.run_step(step["name"], **inputs)
         return done
 

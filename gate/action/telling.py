@@ -1,4 +1,4 @@
-"""The step of the Action that tells: what the first two left, brought to the pull request. Runs no model, decides nothing.
+"""The step of the Action that tells the pull request what the first two left. Runs no model and decides nothing.
 
 In a job of `workflow_run` the work folder comes from another run and may be anybody's, so everything in it is checked
 again, and what is shown is rendered here.
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from gate.action.collecting import collect
 from gate.action.inputs import Telling, folder_of
 from gate.errors import EXIT_OPEN
-from gate.printing import complain, print_inert
+from gate.printing import complain
 from gate.publishing import Channels, Wishes, publish
 from gate.work_folder import WorkFolder
 

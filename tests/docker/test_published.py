@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 from action_repository import Repository, make_repository
+from fake_github import FakeGitHub
+from pull_request import PullRequest, codes
 from runner import Done, Job
 from test_action import propose
+
+pytest_plugins = ["github_fixtures"]
 
 
 @pytest.fixture
@@ -56,3 +60,19 @@ def test_action__tells_of_a_refused_adapter_and_of_a_missing_gpu(job: Job, repos
     assert (done["Answer"].code, done["Publish"].code) == (4, 0)
     assert job.outputs()["exit-code"] == "4"
     assert "nvidia-container-toolkit" in job.summary()
+
+
+def test_action__one_comment_is_kept_current(job: Job, repository: Repository, image: str, fake: FakeGitHub) -> None:
+    # The fake listens on this machine only, so the containers have to share its network.
+    proposal = PullRequest(job, repository, fake, {"image": image, "network": "host"})
+    repository.branch()
+    repository.adapter("forgetful")
+    assert codes(proposal.push()) == {"Answer": 0, "Compare": 1, "Publish": 0, "Clean up": 0}
+    first, text = proposal.comment()
+    assert "> [!CAUTION]" in text
+    repository.adapter("careful")
+    repository.write("adapters/support/README.md", "mended")
+    assert codes(proposal.push()) == {"Answer": 0, "Compare": 0, "Publish": 0, "Clean up": 0}
+    second, mended = proposal.comment()
+    assert second == first
+    assert "CAUTION" not in mended

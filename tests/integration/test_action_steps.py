@@ -146,7 +146,7 @@ def test_steps__every_changed_adapter_has_a_round_and_none_hides_another(
     assert "is a symbolic link" in problem["message"]
     assert "root:" not in answered.stderr + compared.stderr
     assert not (runner.work / "problem.json").exists()
-    judged, notes = collect(WorkFolder(runner.work))
+    judged, notes, _ = collect(WorkFolder(runner.work))
     assert [(one.adapter, one.outcome) for one in judged] == [
         ("adapters/::error::new", "fail"),
         ("adapters/linked", "error"),
@@ -163,7 +163,7 @@ def test_steps__nothing_to_gate(repository: Repository, runner: Runner) -> None:
         assert ran.returncode == 0, ran.stderr
         assert "Nothing to gate" in ran.stdout
     assert runner.read("plan.json")["judged"] == []
-    assert collect(WorkFolder(runner.work)) == ((), ())
+    assert collect(WorkFolder(runner.work)) == ((), (), "gate.yaml")
     assert not (runner.work / "rounds").exists()
 
 
@@ -193,7 +193,7 @@ def test_answer__no_model_runs_beside_a_secret(repository: Repository, runner: R
     problem = runner.read("problem.json")
     assert (problem["step"], problem["exit_code"], problem["adapter"]) == ("answer", 3, None)
     assert runner.step("compare").returncode == 3
-    ((judged,), _) = collect(WorkFolder(runner.work))
+    ((judged,), _, _) = collect(WorkFolder(runner.work))
     assert judged.adapter is None
     assert secret in judged.result.message
 
