@@ -163,7 +163,7 @@ def test_launch__a_cancelled_step_exits_130_within_7_seconds(job: Job) -> None:
 
 def test_action__publish_and_clean_up_run_whatever_happened_before(job: Job) -> None:
     done = job.run(runtime="host", gpus="everything")
-    assert {name: one.code for name, one in done.items()} == {"Answer": 3, "Publish": 0, "Clean up": 0}
+    assert {name: one.code for name, one in done.items()} == {"Answer": 3, "Compare": 0, "Publish": 0, "Clean up": 0}
     assert not (job.temp / "gate-scratch").exists()
 
 
