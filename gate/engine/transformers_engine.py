@@ -12,12 +12,12 @@ from gate.domain import Arm, ArmName, Check, Response
 from gate.engine.base_model import BaseFolder
 from gate.engine.chat_template import BEGUN_BY_PROMPT, REASONING
 from gate.engine.classifier import classify, labels_of
-from gate.engine.contestants import Contestant
+from gate.engine.contestants import SEPARATE_WARNING, Contestant
 from gate.engine.lengths import rows_together, strictest
 from gate.engine.loading import limit_threads, load_tokenizer, pick_device, silence, stop_ids, surroundings
 from gate.engine.opening import Opening, base_loader, open_arms
 from gate.engine.plain import PlainPath
-from gate.engine.preflight import begins_reasoning, check_arms, check_prompts, look_at
+from gate.engine.preflight import begins_reasoning, check_arms, check_prompts, check_standing, look_at
 from gate.engine.prompts import FOLDED_WARNING, fit_template, render
 from gate.engine.quick import QuickPath, probe_of
 from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Question, Request, Session, plan_batches
@@ -89,7 +89,9 @@ class _TransformersSession:
             self._contestants["prompted"] = self._contestants["base"]
         self.arms: Mapping[ArmName, Arm] = {name: _arm(name, base, request) for name in request.arms}
         switches = {name: arm.switched for name, arm in self._contestants.items()}
-        self.checks = [*checks, *check_arms(subject, switches)]
+        batching = {name: arm.batching for name, arm in self._contestants.items()}
+        standing = check_standing(batching, is_apart=SEPARATE_WARNING in opened.warnings)
+        self.checks = [*checks, *standing, *check_arms(subject, switches)]
         self._fast = self._trusted_arms()
         self._said: dict[tuple[str, str], tuple[int, ...]] = {}
         self.warnings = [*opened.warnings, *([FOLDED_WARNING] if folded else [])]

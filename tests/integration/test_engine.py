@@ -75,6 +75,9 @@ def test_run__both_arms_answer_as_plain_greedy_decoding(
     assert answers(tmp_path / "out") == expected
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert any("the base was loaded separately" in warning for warning in manifest["warnings"]) is separate
+    seen = {check["id"]: check["message"] for check in manifest["preflight"]}
+    assert seen["P11"].startswith("loaded separately") is separate
+    assert seen["P12"] == seen["P13"] == seen["P15"] == ""
 
 
 def test_run__the_folders_own_generation_settings_change_nothing(gate: Gate, quickstart: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from gate import wording
 from gate.domain import ArmName, Check
 from gate.engine.preflight import folders, template, tokens, weights
+from gate.engine.preflight.standing import check_standing
 from gate.engine.preflight.subject import Subject, look_at
 from gate.engine.preflight.template import begins_reasoning
 from gate.engine.preflight.weights import Switched
@@ -81,4 +82,4 @@ def settle(checks: Iterable[Check], allow: frozenset[str]) -> tuple[Check, ...]:
     return settled
 
 
-__all__ = ["Subject", "begins_reasoning", "check_arms", "check_prompts", "look_at", "settle"]
+__all__ = ["Subject", "begins_reasoning", "check_arms", "check_prompts", "check_standing", "look_at", "settle"]

@@ -18,6 +18,10 @@ from gate.engine.session import Prompt, Question, Request
 _TITLES = {
     "P09": "quantisation as in training",
     "P10": "number format",
+    "P11": "the base is the base",
+    "P12": "the adapter is at work",
+    "P13": "prompts of a batch leave each other alone",
+    "P15": "padding changes no answer",
     "P17": "one beginning-of-sequence token",
     "P18": "chat template and tokenizer",
     "P19": "turns of the template",
