@@ -10,6 +10,8 @@ import pytest
 from conftest import QUICKSTART, Ran, read_round
 
 from gate.data import load_cases
+from gate.domain import REUSED
+from gate.round_parts import EVIDENCE_CASES
 
 Gate = Callable[..., Ran]
 
@@ -44,7 +46,7 @@ def test_run__every_row_of_the_answers_is_there_with_its_score(forgetful: tuple[
     content = read_round(folder)
     rows = (folder / "responses.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 2 * sum(suite["n"] for suite in content["suites"].values())
-    assert len(content["evidence"]) == 10
+    assert len(content["evidence"]) == EVIDENCE_CASES
     assert {evidence["suite"] for evidence in content["evidence"]} >= {"json_output", "facts", "repetition"}
 
 
@@ -109,6 +111,7 @@ def test_run__twice_gives_the_same_round(gate: Gate, tmp_path: Path) -> None:
         gate("run", QUICKSTART / "gate.yaml", "--output", tmp_path / name, "--limit", 20, "--quiet")
         content = read_round(tmp_path / name)
         del content["id"], content["created_at"], content["timings"]
+        content["environment"].pop(REUSED, None)  # the second run finds the base's answers in the cache
         rounds.append((content, (tmp_path / name / "responses.jsonl").read_bytes()))
     assert rounds[0] == rounds[1]
 
