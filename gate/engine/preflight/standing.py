@@ -19,8 +19,8 @@ def check_standing(batching: Mapping[ArmName, Batching], *, is_apart: bool) -> t
         batching: Arm -> which prompts may share a batch.
         is_apart: Whether an adapter, switched off, did not give back the base, which was loaded separately.
     """
-    alone = [name for name, one in batching.items() if one == "alone"]
-    alike = [name for name, one in batching.items() if one == "same_length"]
+    alone: list[str] = [name for name, one in batching.items() if one == "alone"]
+    alike: list[str] = [name for name, one in batching.items() if one == "same_length"]
     return (
         passed("P11", "loaded separately: with the adapter switched off it would be another" if is_apart else ""),
         passed("P12"),
