@@ -36,14 +36,19 @@ def judged_rounds(paths: Sequence[Path]) -> tuple[Judged, ...]:
     Raises:
         RecordsError: One of them cannot be read, is a link or a pipe, is too large or no round.
     """
-    rounds = [_read_foreign(path) for path in paths]
+    rounds = [read_foreign_round(path) for path in paths]
     return tuple(
         Judged(adapter=round_.arms["candidate"].adapter if "candidate" in round_.arms else None, result=round_)
         for round_ in rounds
     )
 
 
-def _read_foreign(path: Path) -> Round:
+def read_foreign_round(path: Path) -> Round:
+    """Read a round that another run left, perhaps one of a fork: only from a plain file of moderate size.
+
+    Raises:
+        RecordsError: It cannot be read, is a link or a pipe, is too large or no round.
+    """
     try:
         # Neither follows a link nor waits for whoever might write into a pipe.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

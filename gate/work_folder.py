@@ -98,6 +98,25 @@ class WorkFolder:
         except OSError as problem:
             raise BrokenRun(f"{self.path}: cannot be written to: {problem.strerror or problem}.") from None
 
+    def drop_rounds(self) -> None:
+        """Remove every verdict: beside a model, anybody may have written one.
+
+        Raises:
+            BrokenRun: The folder cannot be written to.
+        """
+        rounds = self.path / ROUNDS
+        try:
+            if rounds.is_symlink():
+                rounds.unlink()
+            for folder in rounds.iterdir() if rounds.is_dir() else ():
+                if folder.is_symlink():
+                    folder.unlink()
+                elif folder.is_dir():
+                    for name in (ROUND, REPORT):
+                        (folder / name).unlink(missing_ok=True)
+        except OSError as problem:
+            raise BrokenRun(f"{self.path}: cannot be written to: {problem.strerror or problem}.") from None
+
     def round_folder(self, one: JudgedAdapter) -> Path:
         """Where an adapter's run leaves its files."""
         return self.path / ROUNDS / one.slug

@@ -5,7 +5,7 @@ from gate.errors import EXIT_BROKEN, RecordsError
 from gate.report import Judged
 from gate.report import Problem as Told
 from gate.run_folder import ROUND
-from gate.stored_round import read_round
+from gate.stored_round import read_foreign_round
 from gate.work_folder import JudgedAdapter, Problem, WorkFolder
 
 
@@ -31,10 +31,13 @@ def collect(work: WorkFolder) -> tuple[tuple[Judged, ...], tuple[str, ...], str 
 
 
 def _result(work: WorkFolder, one: JudgedAdapter, whole: Problem | None) -> Round | Told:
+    if whole is not None and whole.step == "compare":
+        # The deciding step broke off: no round beside it is one that it answers for.
+        return _told(whole)
     path = work.round_folder(one) / ROUND
     problem = work.read_problem(one)
-    if problem is None and path.is_file() and not path.is_symlink():
-        return read_round(path)
+    if problem is None and (path.exists() or path.is_symlink()):
+        return read_foreign_round(path)
     missing = Problem(step="compare", exit_code=EXIT_BROKEN, message="It was not decided about.", adapter=one.adapter)
     return _told(problem or whole or missing)
 

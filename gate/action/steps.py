@@ -100,6 +100,7 @@ def compare(environ: Mapping[str, str], *, now: datetime) -> int:
         GateError: Nothing could be decided. Why is in the work folder as well.
     """
     with _step("compare", environ) as work:
+        work.drop_rounds()
         inputs, workspace = Inputs.read(environ), folder_of(environ, "GITHUB_WORKSPACE")
         plan, earlier = work.read_plan(), work.read_problem()
         if plan is None and earlier is not None:

@@ -152,6 +152,35 @@ def test_launch__results_of_an_earlier_run_are_not_taken_for_this_one_s(job: Job
     assert not old.exists()
 
 
+@pytest.mark.parametrize("how", ["decides", "breaks off"])
+def test_launch__a_verdict_that_the_model_step_wrote_is_gone_before_compare_can_fail(job: Job, how: str) -> None:
+    mine = job.temp / "gate" / "rounds" / "support"
+    mine.mkdir(parents=True)
+    for name in ("round.json", "report.md", "responses.jsonl"):
+        (mine / name).write_text("{}")
+    mine.chmod(0o500)
+    done = job.run_step("Compare", runtime="host" if how == "decides" else "podman")
+    assert done.code == (0 if how == "decides" else 3)
+    assert [path.name for path in mine.iterdir()] == ["responses.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["Compare", "Publish"])
+def test_launch__no_link_in_the_work_folder_leads_out_of_it(job: Job, name: str) -> None:
+    secret, work = job.folder / "id_ed25519", job.temp / "gate"
+    secret.write_text("secret")
+    (work / "rounds" / "support").mkdir(parents=True)
+    for path in ("rounds/support/report.md", "rounds/other", "plan.json.partial", "problem.json"):
+        (work / path).symlink_to(secret if path != "problem.json" else job.folder / "made")
+    os.mkfifo(work / "rounds" / "pipe")
+    done = job.run_step(name, runtime="podman")
+    assert done.code == 3
+    assert secret.read_text() == "secret"
+    assert not (job.folder / "made").exists()
+    kept = [path for path in work.rglob("*") if not path.is_dir()]
+    assert [path.name for path in kept] == (["problem.json"] if name == "Compare" else [])
+    assert not any(path.is_symlink() for path in kept)
+
+
 def test_launch__a_cancelled_step_exits_130_within_7_seconds(job: Job) -> None:
     process = job.start("Answer", runtime="host", config="sleep")
     assert process.stdout is not None
@@ -163,7 +192,7 @@ def test_launch__a_cancelled_step_exits_130_within_7_seconds(job: Job) -> None:
 
 def test_action__publish_and_clean_up_run_whatever_happened_before(job: Job) -> None:
     done = job.run(runtime="host", gpus="everything")
-    assert {name: one.code for name, one in done.items()} == {"Answer": 3, "Publish": 0, "Clean up": 0}
+    assert {name: one.code for name, one in done.items()} == {"Answer": 3, "Compare": 0, "Publish": 0, "Clean up": 0}
     assert not (job.temp / "gate-scratch").exists()
 
 

@@ -56,6 +56,21 @@ def test_read_plan__a_link_is_not_followed(tmp_path: Path) -> None:
         WorkFolder(tmp_path).read_plan()
 
 
+def test_drop_rounds__no_verdict_is_left_and_nothing_outside_is_touched(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "round.json").write_text("{}")
+    work = WorkFolder(tmp_path / "gate")
+    work.write_problem(problem_of(UsageError("what"), "answer", exit_code=3), PLAN.judged[0])
+    mine = work.round_folder(PLAN.judged[0])
+    for name in ("round.json", "report.md", "responses.jsonl"):
+        (mine / name).write_text("{}")
+    mine.with_name("linked").symlink_to(outside)
+    work.drop_rounds()
+    assert sorted(path.name for path in mine.parent.rglob("*")) == ["a", "problem.json", "responses.jsonl"]
+    assert (outside / "round.json").exists()
+
+
 def test_slugs__inert_and_unique() -> None:
     hostile = ["adapters/a", "adapters-a", "ADAPTERS/A", "../..", "\u202e", "x" * 300, "a\n::error::b", "$(id)", "a_b"]
     found = list(slugs(hostile))

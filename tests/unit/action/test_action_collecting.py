@@ -1,0 +1,58 @@
+"""What is told of a work folder that somebody else may have written to."""
+
+from pathlib import Path
+
+import pytest
+from builders import a_round
+
+from gate import report
+from gate.action.collecting import collect
+from gate.errors import BrokenRun, RecordsError
+from gate.report import Problem
+from gate.work_folder import ActionPlan, JudgedAdapter, WorkFolder, problem_of
+
+COMMIT = "91ab33c0" * 5
+PLAN = ActionPlan(
+    config="gate.yaml",
+    config_commit="1" * 40,
+    candidate_commit=COMMIT,
+    judged=(JudgedAdapter(slug="a", adapter="adapters/a"),),
+    replaces=False,
+    bootstrap=False,
+    notes=(),
+)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> WorkFolder:
+    """A folder with a plan and the passing round of its only adapter."""
+    found = WorkFolder(tmp_path / "gate")
+    found.clear()
+    found.write_plan(PLAN)
+    leave(found, report.dump(a_round()))
+    return found
+
+
+def leave(work: WorkFolder, text: str) -> Path:
+    path = work.round_folder(PLAN.judged[0]) / "round.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_collect__a_deciding_step_that_broke_off_answers_for_no_round(work: WorkFolder) -> None:
+    assert collect(work)[0][0].outcome == "pass"
+    work.write_problem(problem_of(BrokenRun("no container"), "compare", exit_code=4))
+    ((one,), *_) = collect(work)
+    assert isinstance(one.result, Problem)
+    assert (one.result.step, one.result.exit_code, one.result.message) == ("compare", 4, "no container")
+
+
+@pytest.mark.parametrize(("kind", "said"), [("huge", "longer than 8 MiB"), ("link", "not followed")])
+def test_collect__a_round_is_read_as_one_of_a_stranger(work: WorkFolder, kind: str, said: str) -> None:
+    path = leave(work, '{"comment": "' + "x" * 10_000_000 + '"}')
+    if kind == "link":
+        path.unlink()
+        path.symlink_to("/etc/passwd")
+    with pytest.raises(RecordsError, match=said):
+        collect(work)
