@@ -54,6 +54,19 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a reader must know of how the rounds came about, a sentence each."""
+
+    cautions: Sequence[str] = ()
+    """Our own, which stay whatever else is left out."""
+    notes: Sequence[str] = ()
+    """Of the run; perhaps that of a fork."""
+
+
+_NOTHING_SAID = Said()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Channels:
     """Where lines go."""
 
@@ -69,7 +82,7 @@ def publish(
     *,
     environ: Mapping[str, str],
     channels: Channels,
-    notes: Sequence[str] = (),
+    said: Said = _NOTHING_SAID,
 ) -> None:
     """Tell GitHub about the adapters of one commit.
 
@@ -79,14 +92,14 @@ def publish(
         wishes: What is to be told.
         environ: Environment variables: `GITHUB_*`, and the authorities of a server of one's own.
         channels: Where lines go.
-        notes: What a reader must know of how this came about, a sentence each.
+        said: What a reader must know of how this came about.
 
     Raises:
         UsageError: The environment is not that of a workflow run, or a wish cannot be.
         BrokenRun: GitHub is out of order. What could be told has been told.
     """
     event = read_event(environ)
-    page = _Page(judged=judged, links=_links(event), notes=(*_origin(event), *notes))
+    page = _Page(judged=judged, links=_links(event), cautions=(*_origin(event), *said.cautions), notes=said.notes)
     run = _Publication(page, wishes, event, environ=environ, channels=channels)
     run.write_summary()
     run.write_remarks()
@@ -142,13 +155,14 @@ _RANKS = (
 class _Page:
     judged: Sequence[Judged]
     links: Links
+    cautions: Sequence[str]
     notes: Sequence[str]
 
     def comment(self, marker: str) -> str:
-        return report.comment(self.judged, marker=marker, links=self.links, notes=self.notes)
+        return report.comment(self.judged, marker=marker, links=self.links, cautions=self.cautions, notes=self.notes)
 
     def summary(self, limit: int) -> str:
-        return report.summary(self.judged, links=self.links, notes=self.notes, limit=limit)
+        return report.summary(self.judged, links=self.links, cautions=self.cautions, notes=self.notes, limit=limit)
 
 
 class _Publication:

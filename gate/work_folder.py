@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -59,6 +59,11 @@ class ActionPlan:
     """Whether the candidate's own configuration is used, because the base branch has none."""
     notes: Annotated[tuple[ShortText, ...], Field(max_length=100)]
     """What a reader of the comment must know, one sentence each."""
+
+    @property
+    def bootstrap_note(self) -> str:
+        """What a reader must know if the candidate's own configuration is used."""
+        return bootstrap_note(self.config)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +171,18 @@ class WorkFolder:
         path = (self.path if one is None else self.round_folder(one)) / PROBLEM
         content = _read(path)
         return None if content is None else _validated(_PROBLEM, content, path)
+
+
+def bootstrap_note(config: str) -> str:
+    """Say that the candidate brought its own judge.
+
+    Args:
+        config: The configuration's path.
+    """
+    return (
+        f"The base branch has no {PurePosixPath(config).name}, so the candidate brought the configuration that judges "
+        "it: read it as closely as the verdict."
+    )
 
 
 def problem_of(error: BaseException, step: StepName, *, exit_code: int, adapter: str | None = None) -> Problem:

@@ -10,7 +10,7 @@ from gate.action.collecting import collect
 from gate.action.inputs import Telling, folder_of
 from gate.errors import EXIT_OPEN
 from gate.printing import complain
-from gate.publishing import Channels, Wishes, publish
+from gate.publishing import Channels, Said, Wishes, publish
 from gate.work_folder import WorkFolder
 
 COMMENT_FILE = "comment.md"
@@ -31,18 +31,19 @@ def tell(environ: Mapping[str, str]) -> int:
         BrokenRun: GitHub is out of order. What could be told has been told.
     """
     inputs, work = Telling.read(environ), WorkFolder(folder_of(environ, "GATE_WORK"))
-    judged, notes, config = collect(work)
+    found = collect(work)
     wishes = Wishes(
         comment=inputs.comment,
         comment_id=inputs.comment_id,
         pull_request=inputs.pr_number,
         check_run=inputs.check_run,
-        config=config,
+        config=found.config,
         comment_file=work.path / COMMENT_FILE,
         outputs=work.result_paths(),
     )
     channels = Channels(out=_command, say=complain)
-    publish(judged, wishes, environ=environ, channels=channels, notes=notes)
+    said = Said(cautions=found.cautions, notes=found.notes)
+    publish(found.judged, wishes, environ=environ, channels=channels, said=said)
     return EXIT_OPEN
 
 

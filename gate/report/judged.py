@@ -47,8 +47,6 @@ class Links:
     """Where a reader finds more. Every address is made of trusted parts only; None: there is no such page."""
 
     run: str | None = None
-    """The workflow run with its logs."""
-    report: str | None = None
-    """The stored report and `round.json`."""
+    """The workflow run, where its logs are, and report and `round.json` if the workflow keeps them."""
     commit: str | None = None
     """The commit that was judged."""

@@ -1,5 +1,6 @@
 """What is told of a work folder that somebody else may have written to."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,11 +42,18 @@ def leave(work: WorkFolder, text: str) -> Path:
 
 
 def test_collect__a_deciding_step_that_broke_off_answers_for_no_round(work: WorkFolder) -> None:
-    assert collect(work)[0][0].outcome == "pass"
+    assert collect(work).judged[0].outcome == "pass"
     work.write_problem(problem_of(BrokenRun("no container"), "compare", exit_code=4))
-    ((one,), *_) = collect(work)
+    (one,) = collect(work).judged
     assert isinstance(one.result, Problem)
     assert (one.result.step, one.result.exit_code, one.result.message) == ("compare", 4, "no container")
+
+
+def test_collect__that_the_candidate_brought_its_configuration_is_said_first_and_once(work: WorkFolder) -> None:
+    plan = replace(PLAN, bootstrap=True, notes=(PLAN.bootstrap_note, "Something else."))
+    work.write_plan(plan)
+    found = collect(work)
+    assert (found.cautions, found.notes) == ((PLAN.bootstrap_note,), ("Something else.",))
 
 
 @pytest.mark.parametrize(("kind", "said"), [("huge", "longer than 8 MiB"), ("link", "not followed")])
