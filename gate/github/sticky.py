@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gate.errors import BrokenRun, UsageError
-from gate.github.client import GitHubClient, Refused, Unclear
+from gate.errors import UsageError
+from gate.github.client import GitHubClient, Making, Refused
 
 CommentMode = Literal["sticky", "new", "off"]
 """`sticky`: change our comment or make it. `new`: one comment for each run. `off`: none."""
@@ -20,8 +20,6 @@ _RUNNER_LOGIN = "github-actions[bot]"
 """Who writes with the token that a workflow is given; that token may not ask for its own name."""
 _COMMENT_ID = re.compile("[A-Za-z0-9](?:[A-Za-z0-9_.]|-(?!-)){0,63}")
 _GONE = frozenset({404, 410})
-_PAUSES_SECONDS = (2.0, 5.0, 10.0)
-"""Before looking whether a comment arrived, each time that this is not clear."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,17 +136,12 @@ class StickyComment:
 
     def _create(self, body: str, *, known: Iterable[Comment]) -> Comment:
         before = {one.id for one in known}
-        said = ""
-        for seconds in _PAUSES_SECONDS:
-            try:
-                made = _comment(self._client.post(self._path, {"body": body}))
-            except Unclear as problem:
-                said = problem.message
-                self._client.pause(seconds)
-                made = next((one for one in self._all() if one.id not in before and _same(one.body, body)), None)
-            if made is not None:
-                return made
-        raise BrokenRun(f"GitHub does not say whether it has the comment: {said or 'no comment in its answer'}.")
+
+        def find() -> Comment | None:
+            return next((one for one in self._all() if one.id not in before and _same(one.body, body)), None)
+
+        making = Making(what="comment", read=_comment, find=find)
+        return self._client.post_once(self._path, {"body": body}, making=making)
 
     def _remove(self, comments: Iterable[Comment]) -> None:
         for one in comments:

@@ -97,6 +97,15 @@ def test_put__a_comment_that_arrived_unseen_does_not_appear_twice(
     assert paused.seconds == [2.0]
 
 
+@pytest.mark.parametrize("said", [b"{}", b"thanks", b"[]"])
+def test_put__an_accepted_comment_whose_answer_cannot_be_read_does_not_appear_twice(
+    fake: FakeGitHub, client_for: ClientFor, said: bytes
+) -> None:
+    fake.troubles = [Trouble("POST", status=201, raw=said, stored=True)]
+    assert put(client_for, fake) == next(iter(fake.comments.values()))["html_url"]
+    assert fake.methods() == ["POST"]
+
+
 @pytest.mark.parametrize("trouble", [Trouble("POST"), Trouble("POST", status=502)])
 def test_put__a_comment_that_did_not_arrive_is_sent_again(
     fake: FakeGitHub, client_for: ClientFor, trouble: Trouble
