@@ -21,6 +21,8 @@ class Collected:
     cautions: tuple[str, ...] = ()
     """What must be said whatever else is left out."""
     notes: tuple[str, ...] = ()
+    commit: str | None = None
+    """The commit that was judged; None: not known, or the candidate is not in the repository."""
     config: str | None = None
     """Path of the configuration; None: not known."""
 
@@ -42,7 +44,10 @@ def collect(work: WorkFolder) -> Collected:
         judged = tuple(Judged(adapter=one.adapter, result=_result(work, one, whole)) for one in plan.judged)
     cautions = (plan.bootstrap_note,) if plan.bootstrap else ()
     notes = tuple(note for note in plan.notes if note not in cautions)
-    return Collected(judged=judged, cautions=cautions, notes=notes, config=plan.config)
+    for one in judged:
+        if isinstance(one.result, Round) and plan.candidate_commit not in (None, one.result.commit):
+            raise RecordsError(f"{one.adapter}: the round is about another commit than plan.json")
+    return Collected(judged=judged, cautions=cautions, notes=notes, commit=plan.candidate_commit, config=plan.config)
 
 
 def _result(work: WorkFolder, one: JudgedAdapter, whole: Problem | None) -> Round | Told:

@@ -35,11 +35,12 @@ class Judged:
 
     @property
     def severity(self) -> int:
-        """Place in the order of what a reader must know first, the worst 0; as the exit codes rank."""
+        """Place in the order of what a reader must know first, the worst least; as the exit codes rank."""
         if isinstance(self.result, Problem):
-            return {errors.EXIT_BROKEN: 0, errors.EXIT_REQUEST: 1}.get(self.result.exit_code, 0)
-        ranks: dict[VerdictOutcome, int] = {"error": 2, "fail": 3, "inconclusive": 4, "pass": 5}
-        return ranks[self.result.verdict.outcome]
+            return -1 - errors.gravity(self.result.exit_code)
+        # Not by its exit code: a gate that fails nothing still shows what was lost first.
+        ranks: tuple[VerdictOutcome, ...] = ("error", "fail", "inconclusive", "pass")
+        return ranks.index(self.result.verdict.outcome)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

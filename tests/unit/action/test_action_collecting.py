@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import a_round
+from builders import a_finding, a_round
 
 from gate import report
 from gate.action.collecting import collect
@@ -13,6 +13,7 @@ from gate.report import Problem
 from gate.work_folder import ActionPlan, JudgedAdapter, WorkFolder, problem_of
 
 COMMIT = "91ab33c0" * 5
+PASSING = a_round(findings=(a_finding(guards=True),))
 PLAN = ActionPlan(
     config="gate.yaml",
     config_commit="1" * 40,
@@ -30,7 +31,7 @@ def work(tmp_path: Path) -> WorkFolder:
     found = WorkFolder(tmp_path / "gate")
     found.clear()
     found.write_plan(PLAN)
-    leave(found, report.dump(a_round()))
+    leave(found, report.dump(PASSING))
     return found
 
 
@@ -63,4 +64,10 @@ def test_collect__a_round_is_read_as_one_of_a_stranger(work: WorkFolder, kind: s
         path.unlink()
         path.symlink_to("/etc/passwd")
     with pytest.raises(RecordsError, match=said):
+        collect(work)
+
+
+def test_collect__a_round_of_another_commit_is_refused(work: WorkFolder) -> None:
+    leave(work, report.dump(replace(PASSING, commit="0" * 40)))
+    with pytest.raises(RecordsError, match="another commit than plan.json"):
         collect(work)
