@@ -49,9 +49,10 @@ leave_problem() {
     mv -fT -- "$file" "$GATE_WORK/problem.json"
 }
 
-# json_text TEXT: the inside of a JSON string.
+# json_text TEXT: the inside of a JSON string. What is quoted, and a cut in the middle of a character, may be no UTF-8.
 json_text() {
-    local text=${1:0:4000}
+    local text
+    text=$(printf '%s' "${1:0:4000}" | { iconv -c -f UTF-8 -t UTF-8 2>/dev/null || true; })
     text=${text//\\/\\\\}
     text=${text//\"/\\\"}
     printf '%s' "$text" | tr '\000-\037' ' '

@@ -12,6 +12,8 @@ import pytest
 import yaml
 from runner import ROOT, Job, cancel, environment, steps
 
+from gate.work_folder import WorkFolder
+
 STAND_IN = """\
 import json, os, sys, time
 try:
@@ -97,6 +99,19 @@ def test_launch__a_wrong_input_is_exit_3_with_one_sentence(job: Job, inputs: dic
     assert problem["step"] == "answer"
     assert problem["exit_code"] == 3
     assert named in problem["message"]
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe", "é".encode() * 5_000, b"a" + "é".encode() * 5_000, b"\xed\xa0\x80x"])
+def test_launch__its_word_to_publish_can_be_read_whatever_it_quotes(job: Job, text: bytes) -> None:
+    functions = 'eval "$(sed -n "/^leave_problem()/,/^}/p;/^json_text()/,/^}/p" "$1")"'
+    script = f'STEP=compare; GATE_WORK=$2; {functions}; leave_problem 4 "Docker says: $3"'
+    work = job.folder / "work"
+    work.mkdir()
+    command = ["bash", "-euc", script, "-", ROOT / "scripts" / "launch.sh", work, text]
+    subprocess.run(command, env={"PATH": os.environ["PATH"], "LC_ALL": "C"}, check=True)
+    problem = WorkFolder(work).read_problem()
+    assert problem is not None
+    assert problem.message.startswith("Docker says: ")
 
 
 def test_launch__what_breaks_never_looks_like_a_verdict(job: Job) -> None:
