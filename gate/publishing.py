@@ -16,7 +16,7 @@ from gate import errors, outputs, report
 from gate.data.whole_file import write_whole
 from gate.domain import Round, VerdictOutcome
 from gate.errors import BrokenRun, GateError
-from gate.github import files, sticky, workflow_commands
+from gate.github import files, workflow_commands
 from gate.github.checks import CheckRun, Conclusion, publish_check
 from gate.github.client import Access, GitHubClient, Refused
 from gate.github.event import Event, read_event
@@ -107,7 +107,7 @@ def publish(
     """
     # First of all and whatever else goes wrong: later jobs depend on the outputs.
     outputs.write_verdict(judged, more=wishes.outputs, environ=environ)
-    marker, event = sticky.marker(wishes.comment_id), read_event(environ)
+    marker, event = report.marker(wishes.comment_id), read_event(environ)
     page = _Page(
         judged=judged,
         marker=marker,

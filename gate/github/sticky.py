@@ -4,13 +4,11 @@ A comment is ours if we wrote it and our marker is its first line. Either alone 
 marker, and the same account writes other comments. Nobody else's comment is ever changed or removed.
 """
 
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gate.errors import UsageError
 from gate.github.client import GitHubClient, Making, Refused
 
 CommentMode = Literal["sticky", "new", "off"]
@@ -18,7 +16,6 @@ CommentMode = Literal["sticky", "new", "off"]
 
 _RUNNER_LOGIN = "github-actions[bot]"
 """Who writes with the token that a workflow is given; that token may not ask for its own name."""
-_COMMENT_ID = re.compile("[A-Za-z0-9](?:[A-Za-z0-9_.]|-(?!-)){0,63}")
 _GONE = frozenset({404, 410})
 
 
@@ -37,24 +34,6 @@ class Comment:
     def first_line(self) -> str:
         """Without the carriage return that GitHub's editor adds."""
         return self.body.split("\n", 1)[0].rstrip()
-
-
-def marker(comment_id: str | None) -> str:
-    """The first line of our comments: hidden, and different for each id.
-
-    Args:
-        comment_id: Tells apart the comments of several gates on one pull request; None: the only one.
-
-    Raises:
-        UsageError: It holds what an HTML comment cannot.
-    """
-    if not comment_id:
-        return "<!-- gate -->"
-    if not _COMMENT_ID.fullmatch(comment_id):
-        raise UsageError(
-            f"comment-id: {comment_id[:80]!r} is not an id of letters, digits, `_`, `.` and single `-`, at most 64."
-        )
-    return f"<!-- gate: {comment_id} -->"
 
 
 class StickyComment:

@@ -7,7 +7,6 @@ the worst first. What is too long is shortened, section by section; the verdicts
 This module lays out pages in Markdown. It reads nothing, knows no clock and posts nothing.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,8 +15,9 @@ from gate import wording
 from gate.domain import Outcome, Round, VerdictOutcome
 from gate.report import escape, markup, sections, unjudged, view
 from gate.report.judged import Judged, Links, Problem
-from gate.report.sections import ALERTS, MARKS, Room
-from gate.report.shedding import GENEROUS_STEPS, STEPS, Size, shed, size
+from gate.report.marker import is_marker
+from gate.report.sections import ALERTS, MARKS
+from gate.report.shedding import GENEROUS_STEPS, STEPS, Room, Size, shed, size
 
 LIMIT_CHARACTERS = 60_000
 """Longest comment in UTF-16 units; GitHub refuses comments over 65,536 characters."""
@@ -26,7 +26,6 @@ LIMIT_BYTES = 262_144
 SUMMARY_LIMIT_BYTES = 1_000_000
 """Longest summary of a job; GitHub drops the whole summary of a step if it is over 1 MiB."""
 
-_MARKER = re.compile(r"<!-- ?[\w .:/@-]{1,200}-->")
 _NAMED_AT_MOST = 4
 _ROOM_FOR_THE_REST = 60
 """Characters kept for saying how many adapters are missing."""
@@ -72,7 +71,7 @@ def comment(
 
     Args:
         rounds: The adapters of the commit and what became of them; none: nothing was changed.
-        marker: The first line, an HTML comment by which a publisher finds its own comment.
+        marker: The first line, by which a publisher finds its own comment; as `gate.report.marker` writes it.
         links: Where a reader finds more.
         cautions: What the publisher itself must say of how this came about, a sentence each; none is ever left out.
         notes: What else a reader must know of it, a sentence each; names between backticks become code. Only so many
@@ -84,10 +83,10 @@ def comment(
         ending in a line feed.
 
     Raises:
-        ValueError: If the marker is no plain HTML comment on one line.
+        ValueError: If the marker is none.
     """
-    if not _MARKER.fullmatch(marker):
-        raise ValueError(f"{marker!r:.80} is no HTML comment of one line")
+    if not is_marker(marker):
+        raise ValueError(f"{marker!r:.80} is not what gate.report.marker writes")
     size_limit = Size(characters=limit, utf8_bytes=LIMIT_BYTES)
     page = _Page(
         marker=marker,

@@ -158,13 +158,14 @@ def test_steps__every_changed_adapter_has_a_round_and_none_hides_another(
 def test_steps__nothing_to_gate(repository: Repository, runner: Runner) -> None:
     repository.branch()
     repository.write("README.md", "words")
-    runner.pull_request(repository.commit())
+    head = repository.commit()
+    runner.pull_request(head)
     for step in ("answer", "compare"):
         ran = runner.step(step)
         assert ran.returncode == 0, ran.stderr
         assert "Nothing to gate" in ran.stdout
     assert runner.read("plan.json")["judged"] == []
-    assert collect(WorkFolder(runner.work)) == Collected(judged=(), config="gate.yaml")
+    assert collect(WorkFolder(runner.work)) == Collected(judged=(), commit=head, config="gate.yaml")
     assert not (runner.work / "rounds").exists()
 
 

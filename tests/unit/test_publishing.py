@@ -9,10 +9,10 @@ from fake_github import TOKEN, ClientFor, FakeGitHub
 from github_events import payload, variables
 
 from gate.domain import Round
-from gate.github.sticky import StickyComment, marker
+from gate.github.sticky import StickyComment
 from gate.outputs import verdict_outputs
 from gate.publishing import Channels, Said, Wishes, publish
-from gate.report import Judged, Problem
+from gate.report import Judged, Problem, marker
 
 pytest_plugins = ["github_fixtures"]
 

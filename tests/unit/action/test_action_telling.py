@@ -10,7 +10,7 @@ from github_events import payload, variables
 from gate import report
 from gate.action.telling import tell
 from gate.errors import RecordsError, UsageError
-from gate.github.sticky import marker
+from gate.report import marker
 from gate.work_folder import ActionPlan, JudgedAdapter, WorkFolder
 
 pytest_plugins = ["github_fixtures"]

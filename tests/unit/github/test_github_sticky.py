@@ -3,9 +3,10 @@
 import pytest
 from fake_github import ClientFor, FakeGitHub, Paused, Trouble, fake_github
 
-from gate.errors import BrokenRun, UsageError
+from gate.errors import BrokenRun
 from gate.github.client import Refused
-from gate.github.sticky import StickyComment, marker
+from gate.github.sticky import StickyComment
+from gate.report import marker
 
 pytest_plugins = ["github_fixtures"]
 
@@ -141,14 +142,3 @@ def test_put__a_read_only_token_is_refused(client_for: ClientFor) -> None:
         fake.read_only = True
         with pytest.raises(Refused, match="issues: write or pull-requests: write"):
             put(client_for, fake)
-
-
-@pytest.mark.parametrize("comment_id", ["a--b", "-a", "a>b", "a b", "x" * 65, "ü", "a\nb"])
-def test_marker__an_id_cannot_end_the_comment(comment_id: str) -> None:
-    with pytest.raises(UsageError, match="comment-id"):
-        marker(comment_id)
-
-
-def test_marker__is_different_for_each_id() -> None:
-    assert marker("support-bot_2.0") == "<!-- gate: support-bot_2.0 -->"
-    assert marker("") == marker(None) == "<!-- gate -->"

@@ -53,7 +53,7 @@ def test_comment__the_marker_is_the_first_line() -> None:
     "marker", ["", "gate", "<!-- a --> b", "<!-- a\nb -->", "<!-- a --><!-- b -->", "<!-- --> x -->"]
 )
 def test_comment__refuses_a_marker_that_would_show(marker: str) -> None:
-    with pytest.raises(ValueError, match="is no HTML comment of one line"):
+    with pytest.raises(ValueError, match="is not what gate.report.marker writes"):
         comment([], marker=marker)
 
 
