@@ -29,6 +29,18 @@ EXIT_BROKEN = 4
 EXIT_INTERRUPTED = 130
 """Stopped by a signal."""
 
+EXIT_CODES = (EXIT_OPEN, EXIT_INCONCLUSIVE, EXIT_FAILED, EXIT_REQUEST, EXIT_BROKEN, EXIT_INTERRUPTED)
+"""All of them, the worst last: an execution problem is never hidden by a verdict."""
+
+
+def gravity(exit_code: int) -> int:
+    """Place of an exit code among `EXIT_CODES`.
+
+    Args:
+        exit_code: Any; one that the gate does not have is as bad as a broken run.
+    """
+    return EXIT_CODES.index(exit_code if exit_code in EXIT_CODES else EXIT_BROKEN)
+
 
 class GateError(Exception):
     """The root. `message` says what and where, `fix` what to do."""

@@ -1,8 +1,9 @@
 """Tells GitHub what became of a commit: a comment, the summary of the job, outputs, remarks and a check run.
 
 What cannot be told because a token may not, or because there is no pull request, is said and is no failure: the verdict
-belongs to the step that decided. What is told is rendered here, from rounds that were checked when they were read;
-nothing that another run rendered is passed on. This module runs no model and changes no verdict.
+belongs to the step that decided. What is told is rendered here, from rounds that were checked when they were read: no
+page that another run rendered is passed on. The figures, and the sentences of rules, are those of the run that made the
+rounds; if that was a fork's, the page says so. This module runs no model and changes no verdict.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,21 +12,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from gate import errors, report
+from gate import errors, outputs, report
 from gate.data.whole_file import write_whole
 from gate.domain import Round, VerdictOutcome
-from gate.errors import BrokenRun
-from gate.github import files, sticky, workflow_commands
+from gate.errors import BrokenRun, GateError
+from gate.github import files, workflow_commands
 from gate.github.checks import CheckRun, Conclusion, publish_check
 from gate.github.client import Access, GitHubClient, Refused
 from gate.github.event import Event, read_event
 from gate.github.pull_request import find_pull_request
 from gate.github.sticky import CommentMode, StickyComment
-from gate.report import Judged, Links, Problem
+from gate.report import Annotation, Judged, Links, Problem
 
 _NOT_ALLOWED = frozenset({403, 404, 410})
 """Statuses that mean: not with this token, or not here. Then there is simply no comment."""
 _CHECK_SUMMARY_BYTES = 60_000
+_CHECK_NAME = "gate verdict"
+"""Another one than that of the job, which a branch protection may require: no published word may stand in for it."""
 _TITLES: Mapping[VerdictOutcome, str] = {
     "pass": "The gate is open",
     "fail": "A rule failed",
@@ -45,12 +48,27 @@ class Wishes:
     pull_request: int | None = None
     """Its number, where the event does not say it."""
     check_run: bool = False
+    commit: str | None = None
+    """The commit that was judged; None: the one that the event is about."""
     config: str | None = None
-    """Path of the configuration in the repository, for remarks on its lines; None: no remarks."""
+    """Path of the configuration in the repository, for remarks on its lines; None: only on what broke."""
     comment_file: Path | None = None
     """Where to leave the comment if it could not be posted."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """More outputs of this step: numbers, words and paths."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a reader must know of how the rounds came about, a sentence each."""
+
+    cautions: Sequence[str] = ()
+    """Our own, which stay whatever else is left out."""
+    notes: Sequence[str] = ()
+    """Of the run; perhaps that of a fork."""
+
+
+_NOTHING_SAID = Said()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +87,7 @@ def publish(
     *,
     environ: Mapping[str, str],
     channels: Channels,
-    notes: Sequence[str] = (),
+    said: Said = _NOTHING_SAID,
 ) -> None:
     """Tell GitHub about the adapters of one commit.
 
@@ -79,76 +97,52 @@ def publish(
         wishes: What is to be told.
         environ: Environment variables: `GITHUB_*`, and the authorities of a server of one's own.
         channels: Where lines go.
-        notes: What a reader must know of how this came about, a sentence each.
+        said: What a reader must know of how this came about.
 
     Raises:
         UsageError: The environment is not that of a workflow run, or a wish cannot be.
-        BrokenRun: GitHub is out of order. What could be told has been told.
+        BrokenRun: GitHub is out of order, or a file cannot be written to.
+
+    Whatever is raised, what could be told has been told, and the outputs of the verdict first of all.
     """
-    event = read_event(environ)
-    page = _Page(judged=judged, links=_links(event), notes=(*_origin(event), *notes))
+    # First of all and whatever else goes wrong: later jobs depend on the outputs.
+    outputs.write_verdict(judged, more=wishes.outputs, environ=environ)
+    marker, event = report.marker(wishes.comment_id), read_event(environ)
+    page = _Page(
+        judged=judged,
+        marker=marker,
+        links=_links(event, wishes.commit),
+        cautions=(*_origin(event, judged), *said.cautions),
+        notes=said.notes,
+    )
     run = _Publication(page, wishes, event, environ=environ, channels=channels)
-    run.write_summary()
-    run.write_remarks()
-    broken: BrokenRun | None = None
-    url = None
-    try:
-        with run.degrading("comment"):
-            url = run.post_comment()
-    except BrokenRun as problem:
-        broken = problem
-    run.write_outputs(url)
-    with run.degrading("check run"):
-        run.post_check()
-    if broken is not None:
-        raise broken
-
-
-def verdict_outputs(judged: Sequence[Judged]) -> dict[str, str]:
-    """The outputs that say what became of a commit; of several adapters the worst, and the sums.
-
-    Returns:
-        `verdict` (`none`: nothing was judged), `passed`, `exit-code`, `regressions` and `inconclusive`: blocking rules
-        that failed or could not be decided.
-    """
-    worst = min(judged, key=lambda one: one.severity, default=None)
-    codes = [exit_code(one) for one in judged]
-    code = max(codes, key=_RANKS.index, default=errors.EXIT_OPEN)
-    rounds = [one.result for one in judged if isinstance(one.result, Round)]
-    outcomes = [finding.outcome for round_ in rounds for finding in round_.findings if finding.blocking]
-    return {
-        "verdict": "none" if worst is None else worst.outcome,
-        "passed": str(code == errors.EXIT_OPEN).lower(),
-        "exit-code": str(code),
-        "regressions": str(outcomes.count("fail")),
-        "inconclusive": str(outcomes.count("inconclusive")),
-    }
-
-
-def exit_code(one: Judged) -> int:
-    """With what the deciding step ended for this adapter."""
-    code = one.result.exit_code if isinstance(one.result, Problem) else one.result.verdict.exit_code
-    return code if code in _RANKS else errors.EXIT_BROKEN
-
-
-_RANKS = (
-    errors.EXIT_OPEN, errors.EXIT_INCONCLUSIVE, errors.EXIT_FAILED, errors.EXIT_REQUEST, errors.EXIT_BROKEN,
-    errors.EXIT_INTERRUPTED,
-)  # fmt: skip
-"""Exit codes, the worst last: an execution problem is never hidden by a verdict."""
+    failures: list[GateError] = []
+    for tell in (run.write_summary, run.write_remarks, run.tell_comment, run.post_check):
+        try:
+            tell()
+        except GateError as problem:
+            failures.append(problem)
+    for further in failures[1:]:
+        channels.say(str(further))
+    if failures:
+        raise failures[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Page:
     judged: Sequence[Judged]
+    marker: str
     links: Links
+    cautions: Sequence[str]
     notes: Sequence[str]
 
-    def comment(self, marker: str) -> str:
-        return report.comment(self.judged, marker=marker, links=self.links, notes=self.notes)
+    def comment(self) -> str:
+        return report.comment(
+            self.judged, marker=self.marker, links=self.links, cautions=self.cautions, notes=self.notes
+        )
 
     def summary(self, limit: int) -> str:
-        return report.summary(self.judged, links=self.links, notes=self.notes, limit=limit)
+        return report.summary(self.judged, links=self.links, cautions=self.cautions, notes=self.notes, limit=limit)
 
 
 class _Publication:
@@ -159,7 +153,6 @@ class _Publication:
     ) -> None:
         self._page, self._wishes, self._event, self._environ = page, wishes, event, environ
         self._channels = channels
-        self._marker = sticky.marker(wishes.comment_id)
 
     def write_summary(self) -> None:
         if path := self._environ.get("GITHUB_STEP_SUMMARY"):
@@ -171,15 +164,48 @@ class _Publication:
                 self._channels.say("No summary: earlier commands of this step have filled it.")
 
     def write_remarks(self) -> None:
-        # The run of `workflow_run` belongs to another commit than the one that was judged.
-        if self._wishes.config is None or self._event.name == "workflow_run":
-            return
-        for one in report.annotations(self._page.judged, config=self._wishes.config):
+        for one in self._remarks():
             file = one.file or ""
             line = workflow_commands.annotation(one.level, one.message, title=one.title, file=file, line=one.line)
             self._channels.out(line)
 
-    def post_comment(self) -> str | None:
+    def tell_comment(self) -> None:
+        """Post the comment; if that cannot be, leave it in a file. Either way, say so in the outputs."""
+        url: str | None = None
+        try:
+            with self._degrading("comment"):
+                url = self._post_comment()
+        finally:
+            target = self._wishes.comment_file
+            left = url is None and target is not None and bool(self._page.judged) and self._wishes.comment != "off"
+            if left and target is not None:
+                write_whole(target, self._page.comment())
+            outputs.write_comment(url=url, left=left, environ=self._environ)
+
+    def post_check(self) -> None:
+        head = self._wishes.commit or self._event.head_sha
+        if not self._wishes.check_run or head is None or self._client is None:
+            return
+        worst = min(self._page.judged, key=lambda one: one.severity, default=None)
+        title = "Nothing to gate" if worst is None else _TITLES[worst.outcome]
+        conclusion = _conclusion(self._page.judged)
+        if _is_from_fork(self._event):
+            # What a stranger's run says may warn, and opens nothing.
+            title = f"{title}, according to a run of the fork"
+            conclusion = "neutral" if conclusion == "success" else conclusion
+        check = CheckRun(
+            name=f"{_CHECK_NAME} ({self._wishes.comment_id})" if self._wishes.comment_id else _CHECK_NAME,
+            head_sha=head,
+            conclusion=conclusion,
+            title=title,
+            summary=self._page.summary(_CHECK_SUMMARY_BYTES),
+            details_url=self._event.run_url,
+            annotations=self._remarks(),
+        )
+        with self._degrading("check run"):
+            publish_check(self._client, check)
+
+    def _post_comment(self) -> str | None:
         """The address of the comment; None, and a word to people, if there is none."""
         mode = self._wishes.comment or ("off" if self._event.name == "merge_group" else "sticky")
         if mode == "off" or self._client is None:
@@ -189,43 +215,25 @@ class _Publication:
             commit = self._event.head_sha or "that this run is about"
             self._channels.say(f"No comment: no open pull request has the commit {commit} at its head.")
             return None
-        comment, body = StickyComment(self._client, number, marker=self._marker), self._page.comment(self._marker)
+        comment, body = StickyComment(self._client, number, marker=self._page.marker), self._page.comment()
+        # A change of the configuration alone is judged by nobody and still must be seen.
+        says_something = bool(self._page.judged or self._page.notes)
         url: str | None = None
         if mode == "sticky":
-            url = comment.put(body, only_update=not self._page.judged)
-        elif self._page.judged:
+            url = comment.put(body, only_update=not says_something)
+        elif says_something:
             url = comment.add(body)
         self._channels.say(f"No comment: nothing was judged in #{number}." if url is None else f"Comment: {url}")
         return url
 
-    def post_check(self) -> None:
-        if not self._wishes.check_run or self._event.head_sha is None or self._client is None:
-            return
-        judged = self._page.judged
-        worst = min(judged, key=lambda one: one.severity, default=None)
-        remarks = () if self._wishes.config is None else report.annotations(judged, config=self._wishes.config)
-        check = CheckRun(
-            name=f"gate ({self._wishes.comment_id})" if self._wishes.comment_id else "gate",
-            head_sha=self._event.head_sha,
-            conclusion=_conclusion(judged),
-            title="Nothing to gate" if worst is None else _TITLES[worst.outcome],
-            summary=self._page.summary(_CHECK_SUMMARY_BYTES),
-            details_url=self._event.run_url,
-            annotations=remarks,
-        )
-        publish_check(self._client, check)
-
-    def write_outputs(self, url: str | None) -> None:
-        path, target = self._environ.get("GITHUB_OUTPUT"), self._wishes.comment_file
-        left = url is None and target is not None and bool(self._page.judged) and self._wishes.comment != "off"
-        if left and target is not None:
-            write_whole(target, self._page.comment(self._marker))
-        if path:
-            told = {"comment-url": url or "", "comment-file-written": str(left).lower()}
-            files.write_outputs(Path(path), {**verdict_outputs(self._page.judged), **self._wishes.outputs, **told})
+    def _remarks(self) -> Sequence[Annotation]:
+        # The run of `workflow_run` belongs to another commit than the one that was judged.
+        if self._event.name == "workflow_run":
+            return ()
+        return report.annotations(self._page.judged, config=self._wishes.config)
 
     @contextmanager
-    def degrading(self, what: str) -> Iterator[None]:
+    def _degrading(self, what: str) -> Iterator[None]:
         """Go on without something that this token may not do."""
         try:
             yield
@@ -246,24 +254,32 @@ class _Publication:
         return GitHubClient(access, environ=self._environ)
 
 
-def _links(event: Event) -> Links:
+def _links(event: Event, judged: str | None) -> Links:
     base = f"{event.server_url}/{event.repository}"
     run = event.run_url if event.upstream_run_id is None else f"{base}/actions/runs/{event.upstream_run_id}"
-    return Links(run=run, commit=None if event.head_sha is None else f"{base}/commit/{event.head_sha}")
+    commit = judged or event.head_sha
+    return Links(run=run, commit=None if commit is None else f"{base}/commit/{commit}")
 
 
-def _origin(event: Event) -> Iterator[str]:
-    if event.name == "workflow_run" and event.is_fork:
+def _is_from_fork(event: Event) -> bool:
+    return event.name == "workflow_run" and event.is_fork
+
+
+def _origin(event: Event, judged: Sequence[Judged]) -> Iterator[str]:
+    if _is_from_fork(event):
         yield (
             "The numbers come from a run of the fork, which its author controls: a hint for the review, not a gate. "
             "Run the gate on the commit yourself before you merge."
         )
+    named = [one.result.commit for one in judged if isinstance(one.result, Round) and one.result.commit is not None]
+    if event.name == "workflow_run" and any(commit != event.head_sha for commit in named):
+        yield f"The numbers are those of another commit than {event.head_sha}, which this pull request is at."
 
 
 def _conclusion(judged: Sequence[Judged]) -> Conclusion:
     """What the mark beside the commit says: red exactly if the deciding step ended badly."""
     if any(isinstance(one.result, Problem) and one.result.exit_code == errors.EXIT_INTERRUPTED for one in judged):
         return "cancelled"
-    if any(exit_code(one) != errors.EXIT_OPEN for one in judged):
+    if any(outputs.exit_code(one) != errors.EXIT_OPEN for one in judged):
         return "failure"
     return "success" if judged and all(one.outcome == "pass" for one in judged) else "neutral"

@@ -7,14 +7,14 @@ git nor GitHub.
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gate.data.whole_file import write_whole
-from gate.errors import BrokenRun, RecordsError
+from gate.errors import BrokenRun, RecordsError, UsageError
 from gate.run_folder import REPORT, ROUND, RunFolder
 
 PLAN, PROBLEM, ROUNDS = "plan.json", "problem.json", "rounds"
@@ -24,7 +24,7 @@ MOST_ADAPTERS = 50
 _MAX_BYTES = 1024 * 1024
 _MESSAGE_CHARACTERS = 20_000
 
-StepName = Literal["answer", "compare", "publish"]
+StepName = Literal["answer", "compare"]
 Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
 ShortText = Annotated[str, Field(max_length=4096)]
 Kind = TypeVar("Kind")
@@ -59,6 +59,11 @@ class ActionPlan:
     """Whether the candidate's own configuration is used, because the base branch has none."""
     notes: Annotated[tuple[ShortText, ...], Field(max_length=100)]
     """What a reader of the comment must know, one sentence each."""
+
+    @property
+    def bootstrap_note(self) -> str:
+        """What a reader must know if the candidate's own configuration is used."""
+        return bootstrap_note(self.config)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +103,25 @@ class WorkFolder:
         except OSError as problem:
             raise BrokenRun(f"{self.path}: cannot be written to: {problem.strerror or problem}.") from None
 
+    def drop_rounds(self) -> None:
+        """Remove every verdict: beside a model, anybody may have written one.
+
+        Raises:
+            BrokenRun: The folder cannot be written to.
+        """
+        rounds = self.path / ROUNDS
+        try:
+            if rounds.is_symlink():
+                rounds.unlink()
+            for folder in rounds.iterdir() if rounds.is_dir() else ():
+                if folder.is_symlink():
+                    folder.unlink()
+                elif folder.is_dir():
+                    for name in (ROUND, REPORT):
+                        (folder / name).unlink(missing_ok=True)
+        except OSError as problem:
+            raise BrokenRun(f"{self.path}: cannot be written to: {problem.strerror or problem}.") from None
+
     def round_folder(self, one: JudgedAdapter) -> Path:
         """Where an adapter's run leaves its files."""
         return self.path / ROUNDS / one.slug
@@ -120,7 +144,19 @@ class WorkFolder:
         return manifest is not None and bool(manifest.timings)
 
     def write_plan(self, plan: ActionPlan) -> None:
-        """Leave word of what is judged."""
+        """Leave word of what is judged.
+
+        Raises:
+            UsageError: The name of an adapter is no text.
+            BrokenRun: The folder cannot be written to.
+        """
+        for one in plan.judged:
+            if one.adapter != _text(one.adapter):
+                raise UsageError(
+                    f"The name of the folder {_text(one.adapter)} is not UTF-8, so no report can show it.",
+                    fix="Rename the folder.",
+                )
+        plan = replace(plan, notes=tuple(_text(note) for note in plan.notes))
         write_whole(self.path / PLAN, _PLAN.dump_json(plan, indent=2).decode() + "\n")
 
     def read_plan(self) -> ActionPlan | None:
@@ -149,10 +185,24 @@ class WorkFolder:
         return None if content is None else _validated(_PROBLEM, content, path)
 
 
+def bootstrap_note(config: str) -> str:
+    """Say that the candidate brought its own judge.
+
+    Args:
+        config: The configuration's path.
+    """
+    return (
+        f"The base branch has no {PurePosixPath(config).name}, so the candidate brought the configuration that judges "
+        "it: read it as closely as the verdict."
+    )
+
+
 def problem_of(error: BaseException, step: StepName, *, exit_code: int, adapter: str | None = None) -> Problem:
     """Put an error into the form in which steps leave it."""
-    text = str(error).strip() or type(error).__name__
-    return Problem(step=step, exit_code=exit_code, message=text[:_MESSAGE_CHARACTERS], adapter=adapter)
+    text = _text(str(error).strip()) or type(error).__name__
+    return Problem(
+        step=step, exit_code=exit_code, message=text[:_MESSAGE_CHARACTERS], adapter=adapter and _text(adapter)
+    )
 
 
 def slugs(adapters: Sequence[str]) -> Iterator[str]:
@@ -167,6 +217,11 @@ def slugs(adapters: Sequence[str]) -> Iterator[str]:
             slug = f"{short}_{number}"
         taken.add(slug.lower())
         yield slug
+
+
+def _text(name: str) -> str:
+    """What can be stored: bytes of a file's name that are no UTF-8 are shown as their code points."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _read(path: Path) -> bytes | None:

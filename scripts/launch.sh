@@ -31,10 +31,7 @@ fail() {
     printf 'gate: %s\n' "$2" >&2
     case $STEP in
         answer | compare)
-            if [ -d "${GATE_WORK-}" ] && [ ! -e "$GATE_WORK/problem.json" ]; then
-                printf '{"step": "%s", "exit_code": %d, "message": "%s", "adapter": null}\n' \
-                    "$STEP" "$1" "$(json_text "$2")" >"$GATE_WORK/problem.json"
-            fi
+            if [ -d "${GATE_WORK-}" ] && [ ! -e "$GATE_WORK/problem.json" ]; then leave_problem "$1" "$2" || true; fi
             ;;
     esac
     exit "$1"
@@ -43,9 +40,19 @@ fail() {
 # 1 is a verdict: whatever breaks here must not look like one.
 trap 'fail 4 "The launcher broke off (line $LINENO); the reason is above."' ERR
 
-# json_text TEXT: the inside of a JSON string.
+# leave_problem CODE MESSAGE: under a new name first, because a link may lie where the file is to be.
+leave_problem() {
+    local file
+    file=$(mktemp -- "$GATE_WORK/problem.XXXXXXXX") || return
+    printf '{"step": "%s", "exit_code": %d, "message": "%s", "adapter": null}\n' \
+        "$STEP" "$1" "$(json_text "$2")" >"$file" || return
+    mv -fT -- "$file" "$GATE_WORK/problem.json"
+}
+
+# json_text TEXT: the inside of a JSON string. What is quoted, and a cut in the middle of a character, may be no UTF-8.
 json_text() {
-    local text=${1:0:4000}
+    local text
+    text=$(printf '%s' "${1:0:4000}" | { iconv -c -f UTF-8 -t UTF-8 2>/dev/null || true; })
     text=${text//\\/\\\\}
     text=${text//\"/\\\"}
     printf '%s' "$text" | tr '\000-\037' ' '
@@ -71,10 +78,24 @@ prepare_folders() {
     NAMES=$RUNNER_TEMP/gate-containers
     # What an earlier use in the same job left here must not be taken for this one's results.
     if [ "$STEP" = answer ]; then rm -rf -- "$GATE_WORK"; fi
+    # Whatever the step that runs the model left as a verdict is none, even if this step gets no further.
+    if [ "$STEP" = compare ] || [ "$STEP" = publish ]; then only_plain_files; fi
+    if [ "$STEP" = compare ]; then remove_rounds; fi
     if [ "$STEP" != clean-up ]; then mkdir -p -- "$GATE_WORK" "$SCRATCH/home" "$SCRATCH/tmp"; fi
     HUB_CACHE=${GATE_HF_CACHE:-${HF_HOME:-${HOME:-$RUNNER_TEMP}/.cache/huggingface}}
     ANSWER_CACHE=${GATE_CACHE_DIR:-${HOME:-$RUNNER_TEMP}/.cache/finetune-gate}
 }
+
+# only_plain_files: the work folder has been written to beside a model, or comes from another run. What is read or
+# uploaded from it later must not be a link to something else of this machine.
+only_plain_files() {
+    if [ -L "$GATE_WORK" ]; then rm -f -- "$GATE_WORK"; fi
+    if [ ! -d "$GATE_WORK" ]; then return; fi
+    chmod -R u+rwX -- "$GATE_WORK"
+    find "$GATE_WORK" ! -type d ! -type f -delete
+}
+
+remove_rounds() { rm -rf -- "$GATE_WORK"/rounds/*/round.json "$GATE_WORK"/rounds/*/report.md; }
 
 check_inputs() {
     case ${GATE_MODE:-run} in

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from github_events import DATA
+from github_events import DATA, payload
 from openapi_core import OpenAPI
 from openapi_core.datatypes import RequestParameters
 from openapi_core.exceptions import OpenAPIError
@@ -130,6 +130,12 @@ class FakeGitHub:
         pull["base"]["repo"]["full_name"] = self.repository
         self.pulls.append(pull)
 
+    def add_proposal(self, part: dict[str, Any]) -> None:
+        """A pull request as an event tells of it, in place of what was known of it before."""
+        self.pulls = [one for one in self.pulls if one["number"] != part["number"]]
+        head = part["head"]
+        self.add_pull(part["number"], head["sha"], head=head["repo"]["full_name"], branch=head["ref"])
+
     def bodies(self) -> list[str]:
         return [comment["body"] for comment in self.comments.values()]
 
@@ -174,7 +180,7 @@ class FakeGitHub:
             case ["GET", "pulls"]:
                 head = query.get("head", [None])[0]
                 state = query.get("state", ["open"])[0]
-                fits = [one for one in self.pulls if one["state"] == state and one["head"]["label"] == head]
+                fits = [one for one in self.pulls if state in ("all", one["state"]) and one["head"]["label"] == head]
                 return self._page(path, fits, query)
             case ["GET", "commits", sha, "check-runs"]:
                 fits = [one for one in self.checks.values() if one["head_sha"] == sha]
@@ -333,6 +339,7 @@ def fake_github(*, prefix: str = "", certificate: str | None = None) -> Iterator
         server.socket = context.wrap_socket(server.socket, server_side=True)
     scheme = "http" if certificate is None else "https"
     fake = FakeGitHub(origin=f"{scheme}://127.0.0.1:{server.server_address[1]}", prefix=prefix)
+    fake.add_proposal(payload("pull_request")["pull_request"])
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

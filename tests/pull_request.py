@@ -1,6 +1,8 @@
 """A pull request as its author sees it: commits are pushed, the Action runs, GitHub shows something."""
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from action_repository import Repository
@@ -27,6 +29,8 @@ class PullRequest:
         head = self.repository.commit()
         events = Events(self.repository, self.job.temp)
         events.pull_request(head, **more)
+        event = json.loads(Path(events.environ["GITHUB_EVENT_PATH"]).read_text("utf-8"))
+        self.github.add_proposal(event["pull_request"])
         facts = {name: value for name, value in events.environ.items() if name.startswith("GITHUB_")}
         self.job.facts = {**facts, "GITHUB_API_URL": self.github.api_url, "OMP_NUM_THREADS": "1", **self.facts}
         return self.run()

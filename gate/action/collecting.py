@@ -1,40 +1,63 @@
 """What the first two steps left, in the form in which it is told to people. Every file is checked when it is read."""
 
+from dataclasses import dataclass
+
 from gate.domain import Round
 from gate.errors import EXIT_BROKEN, RecordsError
 from gate.report import Judged
 from gate.report import Problem as Told
 from gate.run_folder import ROUND
-from gate.stored_round import read_round
+from gate.stored_round import read_foreign_round
 from gate.work_folder import JudgedAdapter, Problem, WorkFolder
 
 
-def collect(work: WorkFolder) -> tuple[tuple[Judged, ...], tuple[str, ...], str | None]:
-    """Gather what became of each adapter, the notes that belong to all, and the path of the configuration.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What became of one commit."""
 
-    Returns:
-        Nothing judged means that nothing was changed. A step that broke off before it knew the adapters is one entry
-        without an adapter.
+    judged: tuple[Judged, ...]
+    """Each adapter; none: nothing was changed. A step that broke off before it knew the adapters is one entry without
+    an adapter."""
+    cautions: tuple[str, ...] = ()
+    """What must be said whatever else is left out."""
+    notes: tuple[str, ...] = ()
+    commit: str | None = None
+    """The commit that was judged; None: not known, or the candidate is not in the repository."""
+    config: str | None = None
+    """Path of the configuration; None: not known."""
+
+
+def collect(work: WorkFolder) -> Collected:
+    """Gather what became of each adapter, and what belongs to all.
 
     Raises:
         RecordsError: A file is not as gate writes it.
     """
     plan, whole = work.read_plan(), work.read_problem()
-    if plan is None and whole is None:
-        raise RecordsError(f"{work.path}: no step has left anything", fix="Run the step `answer` first.")
-    if whole is not None and (plan is None or not plan.judged):
-        notes, config = ((), None) if plan is None else (plan.notes, plan.config)
-        return (Judged(adapter=whole.adapter, result=_told(whole)),), notes, config
-    assert plan is not None  # noqa: S101  # one of them is there
-    judged = tuple(Judged(adapter=one.adapter, result=_result(work, one, whole)) for one in plan.judged)
-    return judged, plan.notes, plan.config
+    if plan is None:
+        if whole is None:
+            raise RecordsError(f"{work.path}: no step has left anything", fix="Run the step `answer` first.")
+        return Collected(judged=(Judged(adapter=whole.adapter, result=_told(whole)),))
+    if whole is not None and not plan.judged:
+        judged: tuple[Judged, ...] = (Judged(adapter=whole.adapter, result=_told(whole)),)
+    else:
+        judged = tuple(Judged(adapter=one.adapter, result=_result(work, one, whole)) for one in plan.judged)
+    cautions = (plan.bootstrap_note,) if plan.bootstrap else ()
+    notes = tuple(note for note in plan.notes if note not in cautions)
+    for one in judged:
+        if isinstance(one.result, Round) and plan.candidate_commit not in (None, one.result.commit):
+            raise RecordsError(f"{one.adapter}: the round is about another commit than plan.json")
+    return Collected(judged=judged, cautions=cautions, notes=notes, commit=plan.candidate_commit, config=plan.config)
 
 
 def _result(work: WorkFolder, one: JudgedAdapter, whole: Problem | None) -> Round | Told:
+    if whole is not None and whole.step == "compare":
+        # The deciding step broke off: no round beside it is one that it answers for.
+        return _told(whole)
     path = work.round_folder(one) / ROUND
     problem = work.read_problem(one)
-    if problem is None and path.is_file() and not path.is_symlink():
-        return read_round(path)
+    if problem is None and (path.exists() or path.is_symlink()):
+        return read_foreign_round(path)
     missing = Problem(step="compare", exit_code=EXIT_BROKEN, message="It was not decided about.", adapter=one.adapter)
     return _told(problem or whole or missing)
 

@@ -21,12 +21,8 @@ from gate.github.event import Event
 from gate.origins import base_is_folder
 from gate.transport.git_history import outermost_repository
 from gate.transport.hub import is_hub_id
-from gate.work_folder import MOST_ADAPTERS, ActionPlan, JudgedAdapter, slugs
+from gate.work_folder import MOST_ADAPTERS, ActionPlan, JudgedAdapter, bootstrap_note, slugs
 
-_BOOTSTRAP = (
-    "The base branch has no {name}, so the candidate brought the configuration that judges it: read it as closely as "
-    "the verdict."
-)
 _SHOWN_FILES = 10
 
 
@@ -97,7 +93,7 @@ def planned_config(plan: ActionPlan, workspace: Path) -> Iterator[LoadedConfig]:
         BrokenRun: Git could not read it.
     """
     with trusted_config(Path(plan.config), plan.config_commit, start=workspace) as loaded:
-        warnings = (_BOOTSTRAP.format(name=loaded.path.name),) if plan.bootstrap else ()
+        warnings = (plan.bootstrap_note,) if plan.bootstrap else ()
         yield replace(loaded, warnings=warnings)
 
 
@@ -125,7 +121,7 @@ def _configuration(
 ) -> tuple[list[str], bool]:
     """What to say of the configuration, and whether it asks for a round by itself."""
     if bootstrap:
-        return [_BOOTSTRAP.format(name=loaded.path.name)], True
+        return [bootstrap_note(loaded.path.name)], True
     if commits.is_proposal:
         known = [commits.config, *([commits.before] if commits.before is not None else [])]
         changed = changed_in(loaded, commits.candidate, others=known, start=workspace)

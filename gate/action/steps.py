@@ -17,9 +17,9 @@ from gate.action.inputs import Inputs, folder_of
 from gate.action.planning import plan_action, planned_config
 from gate.action.stopping import stoppable
 from gate.config.load import LoadedConfig
-from gate.errors import EXIT_BROKEN, EXIT_OPEN, BrokenRun, GateError, RecordsError
+from gate.errors import EXIT_BROKEN, EXIT_OPEN, BrokenRun, GateError, RecordsError, gravity
 from gate.github.event import read_event
-from gate.github.workflow_commands import commands_stopped
+from gate.github.workflow_commands import commands_stopped, print_command
 from gate.plan import Options
 from gate.printing import complain, print_inert, print_round
 from gate.progress import ProgressDisplay
@@ -27,8 +27,6 @@ from gate.transport.answer_store import default_path
 from gate.transport.git_history import outermost_repository
 from gate.work_folder import ActionPlan, JudgedAdapter, Problem, StepName, WorkFolder, problem_of
 
-_WORST_LAST = (0, 2, 1, 3, 4, 130)
-"""Exit codes; a broken run is never hidden by a verdict."""
 _NOTHING = "Nothing to gate: neither an adapter nor its base was changed."
 
 
@@ -100,6 +98,7 @@ def compare(environ: Mapping[str, str], *, now: datetime) -> int:
         GateError: Nothing could be decided. Why is in the work folder as well.
     """
     with _step("compare", environ) as work:
+        work.drop_rounds()
         inputs, workspace = Inputs.read(environ), folder_of(environ, "GITHUB_WORKSPACE")
         plan, earlier = work.read_plan(), work.read_problem()
         if plan is None and earlier is not None:
@@ -125,7 +124,7 @@ def compare(environ: Mapping[str, str], *, now: datetime) -> int:
 def _step(name: StepName, environ: Mapping[str, str]) -> Iterator[WorkFolder]:
     """Let the runner read no command meanwhile, and leave word of what goes wrong."""
     work = WorkFolder(folder_of(environ, "GATE_WORK"))
-    with commands_stopped(_print_at_once):
+    with commands_stopped(print_command):
         try:
             yield work
         except GateError as problem:
@@ -180,12 +179,8 @@ def _separately(act: Callable[[], int], step: StepName, one: JudgedAdapter, *, w
 
 
 def _worst(codes: Sequence[int]) -> int:
-    return max(codes, key=_WORST_LAST.index)
+    return max(codes, key=gravity)
 
 
 def _problem_writer(work: WorkFolder) -> Callable[[GateError], None]:
     return lambda error: work.write_problem(problem_of(error, "answer", exit_code=error.exit_code))
-
-
-def _print_at_once(line: str) -> None:
-    print(line, flush=True)  # noqa: T201

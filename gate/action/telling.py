@@ -6,11 +6,15 @@ again, and what is shown is rendered here.
 
 from collections.abc import Mapping
 
-from gate.action.collecting import collect
+from gate.action.collecting import Collected, collect
 from gate.action.inputs import Telling, folder_of
-from gate.errors import EXIT_OPEN
+from gate.errors import EXIT_OPEN, RecordsError, UsageError
+from gate.github.event import read_event
+from gate.github.workflow_commands import print_command
+from gate.outputs import write_verdict
 from gate.printing import complain
-from gate.publishing import Channels, Wishes, publish
+from gate.publishing import Channels, Said, Wishes, publish
+from gate.report import Judged, Problem
 from gate.work_folder import WorkFolder
 
 COMMENT_FILE = "comment.md"
@@ -27,24 +31,48 @@ def tell(environ: Mapping[str, str]) -> int:
 
     Raises:
         UsageError: An input or the environment is wrong.
-        RecordsError: What the first two steps left is not as gate writes it.
+        RecordsError: What the first two steps left is not as gate writes it. The pull request has been told.
         BrokenRun: GitHub is out of order. What could be told has been told.
     """
-    inputs, work = Telling.read(environ), WorkFolder(folder_of(environ, "GATE_WORK"))
-    judged, notes, config = collect(work)
+    work = WorkFolder(folder_of(environ, "GATE_WORK"))
+    found, unusable = _collected(work)
+    paths = work.result_paths() if unusable is None else {}
+    try:
+        inputs, event = Telling.read(environ), read_event(environ)
+    except UsageError:
+        write_verdict(found.judged, more=paths, environ=environ)
+        raise
+    if event.name == "workflow_run" and found.commit not in (None, event.head_sha):
+        unusable = RecordsError(
+            f"plan.json is about the commit {found.commit}, and the run that has ended about {event.head_sha}."
+        )
+        found, paths = _unusable(unusable), {}
     wishes = Wishes(
         comment=inputs.comment,
         comment_id=inputs.comment_id,
         pull_request=inputs.pr_number,
         check_run=inputs.check_run,
-        config=config,
+        commit=found.commit,
+        config=found.config,
         comment_file=work.path / COMMENT_FILE,
-        outputs=work.result_paths(),
+        outputs=paths,
     )
-    channels = Channels(out=_command, say=complain)
-    publish(judged, wishes, environ=environ, channels=channels, notes=notes)
+    channels = Channels(out=print_command, say=complain)
+    said = Said(cautions=found.cautions, notes=found.notes)
+    publish(found.judged, wishes, environ=environ, channels=channels, said=said)
+    if unusable is not None:
+        raise unusable
     return EXIT_OPEN
 
 
-def _command(line: str) -> None:
-    print(line, flush=True)  # noqa: T201
+def _collected(work: WorkFolder) -> tuple[Collected, RecordsError | None]:
+    """What is there, or what is wrong with it: that is told where an older verdict would otherwise go on standing."""
+    try:
+        return collect(work), None
+    except RecordsError as problem:
+        return _unusable(problem), problem
+
+
+def _unusable(problem: RecordsError) -> Collected:
+    told = Problem(step="publish", exit_code=problem.exit_code, message=str(problem))
+    return Collected(judged=(Judged(adapter=None, result=told),))

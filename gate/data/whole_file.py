@@ -19,7 +19,10 @@ def write_whole(path: Path, text: str) -> None:
     """
     partial = path.with_name(f"{path.name}.partial")
     try:
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
+        # Beside a model that runs, a link or a pipe may lie at this name, which would lead the text elsewhere.
+        partial.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with open(os.open(partial, flags, 0o666), "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -6,11 +6,11 @@ to the API's own address and stands in no message.
 
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from gate import __version__
@@ -36,11 +36,14 @@ _PATIENCE = Patience(
     longest_reply_bytes=64 * 1024**2,  # a hundred comments of the largest size
     pausing=limits.pause_after,
 )
+_PAUSES_SECONDS = (2.0, 5.0, 10.0)
+"""Before looking whether something new arrived, each time that this is not clear."""
 _NEXT_PAGE = re.compile(r'<([^<>]*)>\s*(?:;[^,<>]*)?;\s*rel="?next"?')
 _AUTHORITIES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 _TOKEN = re.compile("[\x21-\x7e]+")
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
+Kind = TypeVar("Kind")
 
 
 class Refused(Exception):
@@ -60,6 +63,18 @@ class Unclear(Exception):
     def __init__(self, message: str) -> None:
         self.message = message
         super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making(Generic[Kind]):
+    """Something of which there must be one only."""
+
+    what: str
+    """In a word or two, for people."""
+    read: Callable[[dict[str, Any]], Kind | None]
+    """What an answer says is there now; None if it does not say."""
+    find: Callable[[], Kind | None]
+    """Looks whether it is there; None: it is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +173,36 @@ class GitHubClient:
             raise Unclear(problem.message) from None
         if reply.status >= 500:
             raise Unclear(self._session.explain(reply))
-        return self._object(self._judged("POST", path, reply))
+        granted = self._judged("POST", path, reply)
+        try:
+            return self._object(granted)
+        except BrokenRun as problem:
+            raise Unclear(problem.message.rstrip(".")) from None
+
+    def post_once(self, path: str, content: Mapping[str, object], *, making: Making[Kind]) -> Kind:
+        """Make something new of which there must not be two: whenever it is not clear whether it is there, look first.
+
+        Args:
+            path: From the API's address.
+            content: What is sent.
+            making: How to know it.
+
+        Returns:
+            What is there now.
+        """
+        said = ""
+        for seconds in _PAUSES_SECONDS:
+            try:
+                made = making.read(self.post(path, content))
+                said = "its answer cannot be read"
+            except Unclear as problem:
+                made, said = None, problem.message
+            if made is None:
+                self.pause(seconds)
+                made = making.find()
+            if made is not None:
+                return made
+        raise BrokenRun(f"GitHub does not say whether it has the {making.what}: {said}.")
 
     def patch(self, path: str, content: Mapping[str, object]) -> dict[str, Any]:
         """Change something; doing so twice is as good as once."""

@@ -49,8 +49,6 @@ class Event:
     """On `push`: where the branch pointed to before; None if it is new."""
     pull_request: int | None = None
     """Number of the pull request, if the payload alone says it."""
-    upstream_event: str | None = None
-    """On `workflow_run`: what started the run that has ended; else None."""
     upstream_run_id: int | None = None
     """On `workflow_run`: that run; else None."""
     run_id: int | None
@@ -196,7 +194,6 @@ def _workflow_run(part: _Payload) -> dict[str, Any]:
         "head_sha": part.commit("head_sha"),
         "head_branch": part.text("head_branch") if part.has("head_branch") else None,
         "head_repository": part.repository("head_repository"),
-        "upstream_event": part.text("event"),
         "upstream_run_id": part.number("id"),
     }
 

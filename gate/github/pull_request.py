@@ -21,7 +21,9 @@ def find_pull_request(event: Event, client: GitHubClient, *, number: int | None)
 
     Args:
         event: What started the run.
-        client: Asked only if the payload does not say it.
+        client: Asked even if the payload names one: a run that is repeated has the payload of its first time, and the
+            pull request may be at another commit by now. A merge queue tests a commit of its own, so that there the
+            name of its branch is enough.
         number: What the workflow says it is; believed, except on `workflow_run`, where it may come from the run of a
             fork and must be confirmed.
 
@@ -34,8 +36,11 @@ def find_pull_request(event: Event, client: GitHubClient, *, number: int | None)
         BrokenRun: GitHub cannot be asked.
     """
     if event.name != "workflow_run":
-        known = number or event.pull_request
-        return known if known is not None else max(_at_commit(event, client), default=None)
+        if number is not None and number != event.pull_request:
+            return number
+        if event.pull_request is None:
+            return max(_at_commit(event, client), default=None)
+        return event.pull_request if _is_current(event, client) else None
     found = set(_of_branch(event, client))
     if number is not None and number not in found:
         raise UsageError(
@@ -57,13 +62,20 @@ def _at_commit(event: Event, client: GitHubClient) -> Iterator[int]:
             raise
 
 
-def _of_branch(event: Event, client: GitHubClient) -> Iterator[int]:
+def _is_current(event: Event, client: GitHubClient) -> bool:
+    """Whether the pull request of the payload is still at the commit of the event."""
+    # Nobody can push to a fork that is gone.
+    settled = event.name == "merge_group" or event.head_repository is None
+    return settled or any(number == event.pull_request for number in _of_branch(event, client, state="all"))
+
+
+def _of_branch(event: Event, client: GitHubClient, *, state: str = "open") -> Iterator[int]:
     """By branch, because the list of a commit's pull requests leaves out those from forks."""
     if event.head_repository is None or event.head_branch is None:
         return
     owner, _, _ = event.head_repository.partition("/")
     head = quote(f"{owner}:{event.head_branch}", safe="")
-    for item in client.items(client.own(f"/pulls?state=open&head={head}")):
+    for item in client.items(client.own(f"/pulls?state={state}&head={head}")):
         if _is_here(item, event) and _repository(item, "head") == event.head_repository.lower():
             yield item["number"]
 

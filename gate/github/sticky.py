@@ -4,24 +4,19 @@ A comment is ours if we wrote it and our marker is its first line. Either alone 
 marker, and the same account writes other comments. Nobody else's comment is ever changed or removed.
 """
 
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gate.errors import BrokenRun, UsageError
-from gate.github.client import GitHubClient, Refused, Unclear
+from gate.github.client import GitHubClient, Making, Refused
 
 CommentMode = Literal["sticky", "new", "off"]
 """`sticky`: change our comment or make it. `new`: one comment for each run. `off`: none."""
 
 _RUNNER_LOGIN = "github-actions[bot]"
 """Who writes with the token that a workflow is given; that token may not ask for its own name."""
-_COMMENT_ID = re.compile("[A-Za-z0-9](?:[A-Za-z0-9_.]|-(?!-)){0,63}")
 _GONE = frozenset({404, 410})
-_PAUSES_SECONDS = (2.0, 5.0, 10.0)
-"""Before looking whether a comment arrived, each time that this is not clear."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,24 +34,6 @@ class Comment:
     def first_line(self) -> str:
         """Without the carriage return that GitHub's editor adds."""
         return self.body.split("\n", 1)[0].rstrip()
-
-
-def marker(comment_id: str | None) -> str:
-    """The first line of our comments: hidden, and different for each id.
-
-    Args:
-        comment_id: Tells apart the comments of several gates on one pull request; None: the only one.
-
-    Raises:
-        UsageError: It holds what an HTML comment cannot.
-    """
-    if not comment_id:
-        return "<!-- gate -->"
-    if not _COMMENT_ID.fullmatch(comment_id):
-        raise UsageError(
-            f"comment-id: {comment_id[:80]!r} is not an id of letters, digits, `_`, `.` and single `-`, at most 64."
-        )
-    return f"<!-- gate: {comment_id} -->"
 
 
 class StickyComment:
@@ -138,17 +115,12 @@ class StickyComment:
 
     def _create(self, body: str, *, known: Iterable[Comment]) -> Comment:
         before = {one.id for one in known}
-        said = ""
-        for seconds in _PAUSES_SECONDS:
-            try:
-                made = _comment(self._client.post(self._path, {"body": body}))
-            except Unclear as problem:
-                said = problem.message
-                self._client.pause(seconds)
-                made = next((one for one in self._all() if one.id not in before and _same(one.body, body)), None)
-            if made is not None:
-                return made
-        raise BrokenRun(f"GitHub does not say whether it has the comment: {said or 'no comment in its answer'}.")
+
+        def find() -> Comment | None:
+            return next((one for one in self._all() if one.id not in before and _same(one.body, body)), None)
+
+        making = Making(what="comment", read=_comment, find=find)
+        return self._client.post_once(self._path, {"body": body}, making=making)
 
     def _remove(self, comments: Iterable[Comment]) -> None:
         for one in comments:

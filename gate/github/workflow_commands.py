@@ -31,6 +31,11 @@ def annotation(level: Level, message: str, *, title: str = "", file: str = "", l
     return f"::{level}{' ' if properties else ''}{properties}::{_data(message)}"
 
 
+def print_command(line: str) -> None:
+    """Print a command to where the runner reads them, at once."""
+    print(line, flush=True)  # noqa: T201
+
+
 @contextmanager
 def commands_stopped(write: Callable[[str], object]) -> Iterator[None]:
     """While inside, the runner reads no commands, whatever is printed.

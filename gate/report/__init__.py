@@ -6,7 +6,8 @@ Importing this package loads neither rich nor pydantic; each loads with the firs
 from gate.report.annotations import Annotation, annotations
 from gate.report.comment import LIMIT_CHARACTERS, SUMMARY_LIMIT_BYTES, comment, summary
 from gate.report.judged import Judged, Links, Problem
-from gate.report.markdown import MARKER, markdown
+from gate.report.markdown import markdown
+from gate.report.marker import MARKER, marker
 from gate.report.round_json import MAX_BYTES, dump, json_schema, load
 from gate.report.terminal import terminal
 
@@ -25,6 +26,7 @@ __all__ = [
     "json_schema",
     "load",
     "markdown",
+    "marker",
     "summary",
     "terminal",
 ]

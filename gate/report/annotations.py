@@ -33,12 +33,13 @@ class Annotation:
     message: str
 
 
-def annotations(rounds: Sequence[Judged], *, config: str = "gate.yaml") -> tuple[Annotation, ...]:
+def annotations(rounds: Sequence[Judged], *, config: str | None = "gate.yaml") -> tuple[Annotation, ...]:
     """Say at each rule that did not pass what it saw.
 
     Args:
         rounds: The adapters of the commit and what became of them.
-        config: Path of the configuration in the repository.
+        config: Path of the configuration in the repository; None: not known, so that only adapters that could not be
+            judged are told.
 
     Returns:
         Errors first: blocking rules that failed or broke, and adapters that could not be judged. Then warnings: rules
@@ -52,13 +53,13 @@ def annotations(rounds: Sequence[Judged], *, config: str = "gate.yaml") -> tuple
     return (*errors, *[one for one in turns if one.level == "warning"][:MOST_OF_A_LEVEL])
 
 
-def _of_one(one: Judged, *, config: str, named: bool) -> Iterator[Annotation]:
+def _of_one(one: Judged, *, config: str | None, named: bool) -> Iterator[Annotation]:
     prefix = f"{one.adapter}: " if named and one.adapter is not None else ""
     match one.result:
         case Problem() as problem:
             title = f"{prefix}could not be judged ({problem.step}, exit code {problem.exit_code})"
             yield _annotation("error", title, problem.message)
-        case Round() as round_:
+        case Round() as round_ if config is not None:
             for finding in _worst_first(round_.findings):
                 level: Literal["error", "warning"] = (
                     "error" if finding.blocking and finding.outcome in ("fail", "error") else "warning"

@@ -7,17 +7,17 @@ the worst first. What is too long is shortened, section by section; the verdicts
 This module lays out pages in Markdown. It reads nothing, knows no clock and posts nothing.
 """
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
-from gate import errors, wording
+from gate import wording
 from gate.domain import Outcome, Round, VerdictOutcome
-from gate.report import escape, markup, sections, view
+from gate.report import escape, markup, sections, unjudged, view
 from gate.report.judged import Judged, Links, Problem
-from gate.report.sections import ALERTS, MARKS, Room
-from gate.report.shedding import GENEROUS_STEPS, STEPS, Size, shed, size
+from gate.report.marker import is_marker
+from gate.report.sections import ALERTS, MARKS
+from gate.report.shedding import GENEROUS_STEPS, STEPS, Room, Size, shed, size
 
 LIMIT_CHARACTERS = 60_000
 """Longest comment in UTF-16 units; GitHub refuses comments over 65,536 characters."""
@@ -26,13 +26,13 @@ LIMIT_BYTES = 262_144
 SUMMARY_LIMIT_BYTES = 1_000_000
 """Longest summary of a job; GitHub drops the whole summary of a step if it is over 1 MiB."""
 
-_MARKER = re.compile(r"<!-- ?[\w .:/@-]{1,200}-->")
-_PROBLEM_CHARACTERS = 4_000
 _NAMED_AT_MOST = 4
 _ROOM_FOR_THE_REST = 60
 """Characters kept for saying how many adapters are missing."""
 _SHARE_FOR_NOTES = 0.25
 """Of a page on which only the verdicts fit."""
+_MOST_NOTES = 10
+_NOTE_CHARACTERS = 300
 _NOTHING = "Nothing to gate: no adapter was changed."
 _NO_LINKS = Links()
 
@@ -43,16 +43,6 @@ _STATES: dict[VerdictOutcome, str] = {
     "pass": "open",
 }
 _LEADS: dict[VerdictOutcome, str] = {"error": "No", "fail": "No", "inconclusive": "Cannot tell", "pass": "Yes"}
-_ENDED: dict[int, str] = {
-    errors.EXIT_REQUEST: "the request is wrong",
-    errors.EXIT_BROKEN: "the run broke",
-    errors.EXIT_INTERRUPTED: "it was stopped",
-}
-_REMEDIES: dict[int, str] = {
-    errors.EXIT_REQUEST: "Mend what is named above, then push again. Nothing is known about the candidate before that.",
-    errors.EXIT_INTERRUPTED: "Run the job again: it was stopped before it came to a verdict.",
-}
-_BROKEN = "Run the job again; if it breaks in the same way, its log tells more. This is neither a pass nor a failure."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +51,7 @@ class _Page:
 
     marker: str | None
     links: Links
+    cautions: tuple[str, ...]
     notes: tuple[str, ...]
     steps: Sequence[Room]
     limit: Size
@@ -72,6 +63,7 @@ def comment(
     *,
     marker: str,
     links: Links = _NO_LINKS,
+    cautions: Sequence[str] = (),
     notes: Sequence[str] = (),
     limit: int = LIMIT_CHARACTERS,
 ) -> str:
@@ -79,34 +71,50 @@ def comment(
 
     Args:
         rounds: The adapters of the commit and what became of them; none: nothing was changed.
-        marker: The first line, an HTML comment by which a publisher finds its own comment.
+        marker: The first line, by which a publisher finds its own comment; as `gate.report.marker` writes it.
         links: Where a reader finds more.
-        notes: What a reader must know of how this came about, a sentence each; names between backticks become code.
+        cautions: What the publisher itself must say of how this came about, a sentence each; none is ever left out.
+        notes: What else a reader must know of it, a sentence each; names between backticks become code. Only so many
+            are shown, and only so much of each, that they cannot push out the rest.
         limit: UTF-16 units that the comment may have.
 
     Returns:
-        The comment, at most `limit` units and `LIMIT_BYTES` bytes long if marker, headline and footer are, ending in a
-        line feed.
+        The comment, at most `limit` units and `LIMIT_BYTES` bytes long if marker, headline, cautions and footer are,
+        ending in a line feed.
 
     Raises:
-        ValueError: If the marker is no plain HTML comment on one line.
+        ValueError: If the marker is none.
     """
-    if not _MARKER.fullmatch(marker):
-        raise ValueError(f"{marker!r:.80} is no HTML comment of one line")
+    if not is_marker(marker):
+        raise ValueError(f"{marker!r:.80} is not what gate.report.marker writes")
     size_limit = Size(characters=limit, utf8_bytes=LIMIT_BYTES)
-    page = _Page(marker=marker, links=links, notes=tuple(notes), steps=STEPS, limit=size_limit, medium="a comment")
+    page = _Page(
+        marker=marker,
+        links=links,
+        cautions=tuple(cautions),
+        notes=tuple(notes),
+        steps=STEPS,
+        limit=size_limit,
+        medium="a comment",
+    )
     return _write(rounds, page)
 
 
 def summary(
-    rounds: Sequence[Judged], *, links: Links = _NO_LINKS, notes: Sequence[str] = (), limit: int = SUMMARY_LIMIT_BYTES
+    rounds: Sequence[Judged],
+    *,
+    links: Links = _NO_LINKS,
+    cautions: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    limit: int = SUMMARY_LIMIT_BYTES,
 ) -> str:
     """Write the summary of a job: the comment without a marker, with every case of the rounds if there is room.
 
     Args:
         rounds: The adapters of the commit and what became of them.
         links: Where a reader finds more.
-        notes: What a reader must know of how this came about.
+        cautions: As for `comment`.
+        notes: As for `comment`.
         limit: Bytes of UTF-8 that the summary may have.
 
     Returns:
@@ -114,24 +122,33 @@ def summary(
     """
     size_limit = Size(characters=limit, utf8_bytes=limit)
     page = _Page(
-        marker=None, links=links, notes=tuple(notes), steps=GENEROUS_STEPS, limit=size_limit, medium="a job summary"
+        marker=None,
+        links=links,
+        cautions=tuple(cautions),
+        notes=tuple(notes),
+        steps=GENEROUS_STEPS,
+        limit=size_limit,
+        medium="a job summary",
     )
     return _write(rounds, page)
 
 
 def _write(rounds: Sequence[Judged], page: _Page) -> str:
-    ordered = sorted(rounds, key=lambda one: one.severity)
+    ordered = sorted((_without_repeats(one, page) for one in rounds), key=lambda one: one.severity)
+    cautions = list(_sentences(page.cautions, "⚠️"))
     match ordered:
         case []:
-            head, parts = [markup.alert("NOTE", escape.plain(_NOTHING)), *_notes(page)], []
-            foot, least = _footer(page), head[:1]
+            nothing = markup.alert("NOTE", escape.plain(_NOTHING))
+            head, parts = [nothing, *cautions, *_notes(page)], []
+            foot, least = _footer(page), [nothing, *cautions]
         case [only]:
-            head, parts = [], [partial(_single, only, page)]
-            foot, least = _footer(page, only), [_single_headline(only), _left_out(page)]
+            headline = _single_headline(only)
+            head, parts = [headline, *cautions, *_notes(page)], [partial(_single, only, page)]
+            foot, least = _footer(page, only), [headline, *cautions, _left_out(page)]
         case _:
-            head = [_overall(ordered), *_notes(page), _overview(ordered)]
+            head = [_overall(ordered), *cautions, *_notes(page), _overview(ordered)]
             parts = [partial(_section, one, page) for one in ordered]
-            foot, least = _footer(page), list(_bare(ordered, page))
+            foot, least = _footer(page), list(_bare(ordered, page, cautions))
     marker = [page.marker] if page.marker else []
     frame = [*marker, *head, *foot]
     texts = shed(parts, frame=frame, steps=page.steps, limit=page.limit)
@@ -140,9 +157,24 @@ def _write(rounds: Sequence[Judged], page: _Page) -> str:
     return markup.join([*marker, *head, *texts, *foot]) + "\n"
 
 
+def _without_repeats(one: Judged, page: _Page) -> Judged:
+    """What the page says above all rounds, a round need not say again."""
+    if not isinstance(one.result, Round):
+        return one
+    warnings = tuple(text for text in one.result.warnings if text not in (*page.cautions, *page.notes))
+    return replace(one, result=replace(one.result, warnings=warnings))
+
+
 def _notes(page: _Page) -> Iterator[str]:
-    if page.notes:
-        yield "\n".join(f"- 📌 {markup.say(note)}" for note in page.notes)
+    more = len(page.notes) - _MOST_NOTES
+    rest = (f"And {wording.count(more, 'more note')}, in the log of the run.",) if more > 0 else ()
+    shown = (escape.clip(note, _NOTE_CHARACTERS) for note in page.notes[:_MOST_NOTES])
+    yield from _sentences((*shown, *rest), "📌")
+
+
+def _sentences(sentences: Iterable[str], mark: str) -> Iterator[str]:
+    if lines := [f"- {mark} {markup.say(one)}" for one in sentences]:
+        yield "\n".join(lines)
 
 
 def _left_out(page: _Page) -> str:
@@ -150,8 +182,8 @@ def _left_out(page: _Page) -> str:
 
 
 def _single(one: Judged, page: _Page, room: Room) -> str:
-    """The only adapter of a page; its footer is that of the page."""
-    return markup.join([_single_headline(one), *_notes(page), *_body(one, page, room)])
+    """The only adapter of a page; its headline and its footer are those of the page."""
+    return markup.join(_body(one, page, room))
 
 
 def _single_headline(one: Judged) -> str:
@@ -160,7 +192,7 @@ def _single_headline(one: Judged) -> str:
             return sections.headline(round_)
         case Problem() as problem:
             adapter = "The candidate" if one.adapter is None else escape.code_span(markup.name(one.adapter))
-            return _problem_headline(problem, f"{adapter} could not be judged")
+            return unjudged.headline(problem, f"{adapter} could not be judged")
 
 
 def _section(one: Judged, page: _Page, room: Room) -> str:
@@ -170,7 +202,7 @@ def _section(one: Judged, page: _Page, room: Room) -> str:
         case Round() as round_:
             parts = [sections.headline(round_), *_body(one, page, room), sections.footer(round_)]
         case Problem() as problem:
-            parts = [_problem_headline(problem, "Could not be judged"), *_body(one, page, room)]
+            parts = [unjudged.headline(problem, "Could not be judged"), *_body(one, page, room)]
     return markup.join([heading, *parts])
 
 
@@ -179,21 +211,7 @@ def _body(one: Judged, page: _Page, room: Room) -> list[str]:
         case Round() as round_:
             return sections.body(round_, room, medium=page.medium)
         case Problem() as problem:
-            return _problem_body(problem, page, room)
-
-
-def _problem_headline(problem: Problem, what: str) -> str:
-    why = _ENDED.get(problem.exit_code, "it did not end as it should")
-    step = escape.plain(markup.name(problem.step))
-    return markup.alert(ALERTS["error"], f"{what}: the step {step} ended with exit code {problem.exit_code}, {why}.")
-
-
-def _problem_body(problem: Problem, page: _Page, room: Room) -> list[str]:
-    if room.verdict_only:
-        return [_left_out(page)]
-    message = escape.clip(problem.message.strip(), _PROBLEM_CHARACTERS)
-    shown = [escape.code_block(message)] if message else []
-    return [*shown, *markup.steps([escape.plain(_REMEDIES.get(problem.exit_code, _BROKEN))])]
+            return [_left_out(page)] if room.verdict_only else unjudged.body(problem)
 
 
 def _overall(ordered: Sequence[Judged]) -> str:
@@ -216,7 +234,7 @@ def _overview(ordered: Sequence[Judged], *, why: bool = True) -> str:
     return markup.table(header, rows, aligns="l" * len(header))
 
 
-def _bare(ordered: Sequence[Judged], page: _Page) -> Iterator[str]:
+def _bare(ordered: Sequence[Judged], page: _Page, cautions: Sequence[str]) -> Iterator[str]:
     """The verdicts where nothing else fits: as many rows as there is room for, the worst first, and the rest counted.
 
     The notes stay as long as they leave most of the room to the verdicts.
@@ -224,7 +242,7 @@ def _bare(ordered: Sequence[Judged], page: _Page) -> Iterator[str]:
     notes = list(_notes(page))
     if size(notes).characters > page.limit.characters * _SHARE_FOR_NOTES:
         notes = []
-    above = [_overall(ordered), *notes, _left_out(page)]
+    above = [_overall(ordered), *cautions, *notes, _left_out(page)]
     yield from above
     taken = size([page.marker or "", *above, *_footer(page), " " * _ROOM_FOR_THE_REST])
     count = 0
@@ -266,9 +284,10 @@ def _adapter_cell(one: Judged) -> str:
 def _footer(page: _Page, only: Judged | None = None) -> list[str]:
     """Links, and of a single round where it comes from."""
     links = page.links
-    named = (("report and round.json", links.report), ("run", links.run))
-    written = [markup.link(text, url) for text, url in named if url is not None]
+    written = [markup.link("run and artifacts", links.run)] if links.run is not None else []
     if only is not None and isinstance(only.result, Round):
-        return [sections.footer(only.result, written, commit_url=links.commit)]
+        # A round says itself what it judged; the link must not lead to another commit.
+        known = links.commit is not None and links.commit.rpartition("/")[2] == only.result.commit
+        return [sections.footer(only.result, written, commit_url=links.commit if known else None)]
     written += [markup.link("commit", links.commit)] if links.commit is not None else []
     return [f"<sub>{' · '.join([*written, 'gate'])}</sub>"]

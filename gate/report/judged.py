@@ -35,11 +35,12 @@ class Judged:
 
     @property
     def severity(self) -> int:
-        """Place in the order of what a reader must know first, the worst 0; as the exit codes rank."""
+        """Place in the order of what a reader must know first, the worst least; as the exit codes rank."""
         if isinstance(self.result, Problem):
-            return {errors.EXIT_BROKEN: 0, errors.EXIT_REQUEST: 1}.get(self.result.exit_code, 0)
-        ranks: dict[VerdictOutcome, int] = {"error": 2, "fail": 3, "inconclusive": 4, "pass": 5}
-        return ranks[self.result.verdict.outcome]
+            return -1 - errors.gravity(self.result.exit_code)
+        # Not by its exit code: a gate that fails nothing still shows what was lost first.
+        ranks: tuple[VerdictOutcome, ...] = ("error", "fail", "inconclusive", "pass")
+        return ranks.index(self.result.verdict.outcome)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +48,6 @@ class Links:
     """Where a reader finds more. Every address is made of trusted parts only; None: there is no such page."""
 
     run: str | None = None
-    """The workflow run with its logs."""
-    report: str | None = None
-    """The stored report and `round.json`."""
+    """The workflow run, where its logs are, and report and `round.json` if the workflow keeps them."""
     commit: str | None = None
     """The commit that was judged."""

@@ -6,9 +6,7 @@ This module only chooses; `gate.report.comment` lays the page out.
 from gate.domain import Round
 from gate.report.comment import LIMIT_CHARACTERS, comment
 from gate.report.judged import Judged
-
-MARKER = "<!-- gate -->"
-"""First line of every report."""
+from gate.report.marker import MARKER
 
 
 def markdown(round_: Round) -> str:

@@ -5,12 +5,12 @@ computes nothing, and knows neither the page around a round nor how long it may 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from gate import wording
 from gate.domain import ArmAnswer, Check, Evidence, Outcome, Round, VerdictOutcome
 from gate.report import background, escape, markup, preflight, view
 from gate.report.markup import clipped, details, name, say, table
+from gate.report.shedding import Room
 
 _WARNINGS_IN_FULL = 5
 
@@ -24,24 +24,6 @@ ALERTS: dict[VerdictOutcome, str] = {
 MARKS: dict[Outcome, str] = {"pass": "✅", "warn": "⚠️", "fail": "❌", "inconclusive": "❔", "error": "🛑"}
 """Sign of each outcome."""
 _CHECK_MARKS: dict[str, str] = {"warn": "⚠️", "allowed": "⚠️ allowed", "fail": "❌"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
-    """How much a round may show; one step of shortening."""
-
-    left_out: str | None
-    """What a reader misses at this step, as the end of a sentence."""
-    text_characters: int = 400
-    """Of each prompt, reference and answer; 0: no texts."""
-    cases: int = view.SHOWN_CASES
-    messages: bool = True
-    rules: bool = True
-    background: bool = True
-    rows: int | None = None
-    """Of each list that cannot be left out; None: all."""
-    verdict_only: bool = False
-    """Nothing but the headline."""
 
 
 def headline(round_: Round) -> str:
@@ -83,17 +65,10 @@ def shortened(left_out: str, medium: str) -> str:
 
 
 def _suite_table(round_: Round, room: Room) -> str:
-    import tabulate
-
     arms = ("base", *view.other_arms(round_), "candidate")
     header = ("", "suite", "n", *arms, view.change_heading(round_), "broke / fixed", "limit")
     rows = [_suite_cells(row) for row in view.suite_rows(round_)[: room.rows]]
-    # Otherwise the padding, and with it the bytes, would depend on whether the package wcwidth is installed.
-    tabulate.WIDE_CHARS_MODE = False
-    left, right = ("left",) * 2, ("right",) * (5 + len(view.other_arms(round_)))
-    return tabulate.tabulate(
-        [header, *rows], headers="firstrow", tablefmt="pipe", disable_numparse=True, colalign=(*left, *right, "left")
-    )
+    return table(header, rows, aligns=f"ll{'r' * (len(header) - 3)}l")
 
 
 def _suite_cells(row: view.SuiteRow) -> tuple[str, ...]:

@@ -8,12 +8,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gate.report import view
-from gate.report.sections import Room
 
 _LEAST_ROWS = 20
 _SUMMARY_TEXT_CHARACTERS = 2_000
 _GAP = 2
 """Line feeds after a block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How much a round may show; one step of shortening."""
+
+    left_out: str | None
+    """What a reader misses at this step, as the end of a sentence."""
+    text_characters: int = 400
+    """Of each prompt, reference and answer; 0: no texts."""
+    cases: int = view.SHOWN_CASES
+    messages: bool = True
+    rules: bool = True
+    background: bool = True
+    rows: int | None = None
+    """Of each list that cannot be left out; None: all."""
+    verdict_only: bool = False
+    """Nothing but the headline."""
+
 
 STEPS = (
     Room(left_out=None),

@@ -18,7 +18,6 @@ HERE = Path(__file__).parent
 MARKER = "<!-- gate: support-bot -->"
 LINKS = Links(
     run="https://github.com/octo-org/bot/actions/runs/1711",
-    report="https://github.com/octo-org/bot/actions/runs/1711/artifacts/42",
     commit="https://github.com/octo-org/bot/commit/91ab33c091ab33c091ab33c091ab33c091ab33c0",
 )
 NOTES = (

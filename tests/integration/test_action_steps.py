@@ -11,7 +11,7 @@ import pytest
 from action_repository import CONFIG, Repository, Runner, make_repository
 from conftest import Ran
 
-from gate.action.collecting import collect
+from gate.action.collecting import Collected, collect
 from gate.work_folder import WorkFolder
 
 Gate = Callable[..., Ran]
@@ -146,7 +146,8 @@ def test_steps__every_changed_adapter_has_a_round_and_none_hides_another(
     assert "is a symbolic link" in problem["message"]
     assert "root:" not in answered.stderr + compared.stderr
     assert not (runner.work / "problem.json").exists()
-    judged, notes, _ = collect(WorkFolder(runner.work))
+    found = collect(WorkFolder(runner.work))
+    judged, notes = found.judged, found.notes
     assert [(one.adapter, one.outcome) for one in judged] == [
         ("adapters/::error::new", "fail"),
         ("adapters/linked", "error"),
@@ -157,13 +158,14 @@ def test_steps__every_changed_adapter_has_a_round_and_none_hides_another(
 def test_steps__nothing_to_gate(repository: Repository, runner: Runner) -> None:
     repository.branch()
     repository.write("README.md", "words")
-    runner.pull_request(repository.commit())
+    head = repository.commit()
+    runner.pull_request(head)
     for step in ("answer", "compare"):
         ran = runner.step(step)
         assert ran.returncode == 0, ran.stderr
         assert "Nothing to gate" in ran.stdout
     assert runner.read("plan.json")["judged"] == []
-    assert collect(WorkFolder(runner.work)) == ((), (), "gate.yaml")
+    assert collect(WorkFolder(runner.work)) == Collected(judged=(), commit=head, config="gate.yaml")
     assert not (runner.work / "rounds").exists()
 
 
@@ -193,7 +195,7 @@ def test_answer__no_model_runs_beside_a_secret(repository: Repository, runner: R
     problem = runner.read("problem.json")
     assert (problem["step"], problem["exit_code"], problem["adapter"]) == ("answer", 3, None)
     assert runner.step("compare").returncode == 3
-    ((judged,), _, _) = collect(WorkFolder(runner.work))
+    (judged,) = collect(WorkFolder(runner.work)).judged
     assert judged.adapter is None
     assert secret in judged.result.message
 

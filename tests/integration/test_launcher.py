@@ -12,6 +12,8 @@ import pytest
 import yaml
 from runner import ROOT, Job, cancel, environment, steps
 
+from gate.work_folder import WorkFolder
+
 STAND_IN = """\
 import json, os, sys, time
 try:
@@ -99,6 +101,19 @@ def test_launch__a_wrong_input_is_exit_3_with_one_sentence(job: Job, inputs: dic
     assert named in problem["message"]
 
 
+@pytest.mark.parametrize("text", [b"\xff\xfe", "é".encode() * 5_000, b"a" + "é".encode() * 5_000, b"\xed\xa0\x80x"])
+def test_launch__its_word_to_publish_can_be_read_whatever_it_quotes(job: Job, text: bytes) -> None:
+    functions = 'eval "$(sed -n "/^leave_problem()/,/^}/p;/^json_text()/,/^}/p" "$1")"'
+    script = f'STEP=compare; GATE_WORK=$2; {functions}; leave_problem 4 "Docker says: $3"'
+    work = job.folder / "work"
+    work.mkdir()
+    command = ["bash", "-euc", script, "-", ROOT / "scripts" / "launch.sh", work, text]
+    subprocess.run(command, env={"PATH": os.environ["PATH"], "LC_ALL": "C"}, check=True)
+    problem = WorkFolder(work).read_problem()
+    assert problem is not None
+    assert problem.message.startswith("Docker says: ")
+
+
 def test_launch__what_breaks_never_looks_like_a_verdict(job: Job) -> None:
     script = ROOT / "scripts" / "launch.sh"
     for variables, arguments, code in (
@@ -150,6 +165,35 @@ def test_launch__results_of_an_earlier_run_are_not_taken_for_this_one_s(job: Job
     old.write_text("{}")
     seen(job, "Answer")
     assert not old.exists()
+
+
+@pytest.mark.parametrize("how", ["decides", "breaks off"])
+def test_launch__a_verdict_that_the_model_step_wrote_is_gone_before_compare_can_fail(job: Job, how: str) -> None:
+    mine = job.temp / "gate" / "rounds" / "support"
+    mine.mkdir(parents=True)
+    for name in ("round.json", "report.md", "responses.jsonl"):
+        (mine / name).write_text("{}")
+    mine.chmod(0o500)
+    done = job.run_step("Compare", runtime="host" if how == "decides" else "podman")
+    assert done.code == (0 if how == "decides" else 3)
+    assert [path.name for path in mine.iterdir()] == ["responses.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["Compare", "Publish"])
+def test_launch__no_link_in_the_work_folder_leads_out_of_it(job: Job, name: str) -> None:
+    secret, work = job.folder / "id_ed25519", job.temp / "gate"
+    secret.write_text("secret")
+    (work / "rounds" / "support").mkdir(parents=True)
+    for path in ("rounds/support/report.md", "rounds/other", "plan.json.partial", "problem.json"):
+        (work / path).symlink_to(secret if path != "problem.json" else job.folder / "made")
+    os.mkfifo(work / "rounds" / "pipe")
+    done = job.run_step(name, runtime="podman")
+    assert done.code == 3
+    assert secret.read_text() == "secret"
+    assert not (job.folder / "made").exists()
+    kept = [path for path in work.rglob("*") if not path.is_dir()]
+    assert [path.name for path in kept] == (["problem.json"] if name == "Compare" else [])
+    assert not any(path.is_symlink() for path in kept)
 
 
 def test_launch__a_cancelled_step_exits_130_within_7_seconds(job: Job) -> None:

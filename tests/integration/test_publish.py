@@ -4,17 +4,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from builders import a_failing_round, a_hostile_round, a_round
+from builders import a_failing_round, a_finding, a_hostile_round, a_round
 from fake_github import TOKEN, FakeGitHub, Trouble, fake_github
 from github_events import payload, variables
 
 from gate import report
 from gate.domain import Round
 
+PASSING = a_round(findings=(a_finding(guards=True),))
 HEAD = "ec26c3e57ca3a959ca5aad62de7213c562f8c821"
 COMMENTS = "/repos/Codertocat/Hello-World/issues/2/comments"
 NOT_ALLOWED = (
@@ -85,7 +86,7 @@ def test_publish__one_comment_from_red_to_green(workflow: Workflow) -> None:
     assert body.startswith("<!-- gate -->\n\n> [!CAUTION]")
     again = workflow.publish(a_failing_round())
     assert workflow.fake.methods() == ["POST"]
-    green = workflow.publish(a_round())
+    green = workflow.publish(PASSING)
     assert "[!TIP]" in workflow.fake.bodies()[0]
     assert workflow.fake.methods() == ["POST", "PATCH"]
     (comment,) = workflow.fake.comments.values()
@@ -100,13 +101,13 @@ def test_publish__one_comment_from_red_to_green(workflow: Workflow) -> None:
 
 
 def test_publish__several_rounds_share_a_comment_and_the_worst_counts(workflow: Workflow) -> None:
-    step = workflow.publish(a_round(), a_failing_round(), options=("--comment-id", "a", "--check-run"))
+    step = workflow.publish(PASSING, a_failing_round(), options=("--comment-id", "a", "--check-run"))
     assert step.code == 0
     assert len(workflow.fake.comments) == 1
     assert workflow.fake.bodies()[0].startswith("<!-- gate: a -->\n")
     assert step.outputs["verdict"] == "fail"
     (check,) = workflow.fake.checks.values()
-    assert (check["name"], check["conclusion"], check["head_sha"]) == ("gate (a)", "failure", HEAD)
+    assert (check["name"], check["conclusion"], check["head_sha"]) == ("gate verdict (a)", "failure", HEAD)
 
 
 @pytest.mark.parametrize(
@@ -121,6 +122,7 @@ def test_publish__a_fork_may_only_read_which_is_no_failure(workflow: Workflow, w
     content = payload("pull_request")
     content["pull_request"]["head"]["repo"]["full_name"] = "somebody/Hello-World"
     workflow.payload = content
+    workflow.fake.add_proposal(content["pull_request"])
     workflow.fake.read_only = why == "read_only"
     workflow.token = "" if why == "no_token" else TOKEN
     workflow.fake.troubles = [Trouble("GET", path="/comments", status=404)] if why == "not_found" else []
@@ -146,9 +148,9 @@ def test_publish__a_server_that_is_down_hides_nothing(workflow: Workflow) -> Non
 
 def test_publish__a_token_that_is_none(workflow: Workflow) -> None:
     workflow.token = "ghp_expired"  # noqa: S105 - of nobody
-    step = workflow.publish(a_round())
+    step = workflow.publish(PASSING)
     assert step.code == 4
-    assert "GitHub refused the comment: GET /user: HTTP 401: Bad credentials" in step.err
+    assert "GitHub refused the comment: GET /repos/Codertocat/Hello-World/pulls: HTTP 401: Bad credentials" in step.err
     assert "ghp_expired" not in step.err
 
 
@@ -157,6 +159,7 @@ def after_fork(workflow: Workflow) -> None:
     content["workflow_run"] |= {"head_branch": "fix", "head_sha": HEAD}
     content["workflow_run"]["head_repository"]["full_name"] = "somebody/Hello-World"
     workflow.event, workflow.payload = "workflow_run", content
+    workflow.fake.pulls.clear()
     workflow.fake.add_pull(8, HEAD, head="somebody/Hello-World", branch="fix")
     workflow.fake.add_pull(9, "f" * 40, head="Codertocat/Hello-World", branch="main")
 
@@ -179,9 +182,64 @@ def test_publish__what_a_fork_left_is_rendered_here_and_goes_to_its_own_pull_req
 def test_publish__a_pull_request_that_has_moved_on_gets_nothing(workflow: Workflow) -> None:
     after_fork(workflow)
     workflow.fake.pulls[0]["head"]["sha"] = "e" * 40
-    step = workflow.publish(a_round())
+    step = workflow.publish(PASSING)
     assert step.code == 0
     assert step.err == f"gate: No comment: no open pull request has the commit {HEAD} at its head.\n"
+
+
+def test_publish__a_run_that_is_repeated_leaves_the_comment_of_a_newer_commit_alone(workflow: Workflow) -> None:
+    workflow.publish(a_failing_round())
+    workflow.fake.pulls[0]["head"]["sha"] = "e" * 40
+    step = workflow.publish(PASSING)
+    assert step.code == 0
+    assert f"No comment: no open pull request has the commit {HEAD} at its head." in step.err
+    assert step.outputs["comment-url"] == ""
+    (body,) = workflow.fake.bodies()
+    assert "[!CAUTION]" in body
+
+
+def test_publish__a_verdict_that_its_findings_do_not_give_is_refused(workflow: Workflow) -> None:
+    after_fork(workflow)
+    red = a_failing_round()
+    step = workflow.publish(replace(red, verdict=PASSING.verdict))
+    assert step.code == 3
+    assert "The verdict is pass with exit code 0; the findings give fail with exit code 1 or fail with" in step.err
+    assert not workflow.fake.asked
+    step = workflow.publish(replace(red, verdict=replace(red.verdict, headline="Yes, open.")))
+    assert step.code == 0
+    (body,) = workflow.fake.bodies()
+    assert "> **No, blocked: " in body
+    assert "Yes, open" not in body + step.summary
+
+
+def test_publish__what_a_fork_says_opens_no_check(workflow: Workflow) -> None:
+    after_fork(workflow)
+    for round_ in (PASSING, a_failing_round()):
+        assert workflow.publish(round_, options=("--check-run", "--config", "gate.yaml")).code == 0
+    shown = [(check["name"], check["conclusion"], check["head_sha"]) for check in workflow.fake.checks.values()]
+    assert shown == [("gate verdict", "neutral", HEAD), ("gate verdict", "failure", HEAD)]
+    assert workflow.fake.annotations == []
+    assert "another commit than" in workflow.fake.bodies()[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "broken"),
+    [
+        (("--comment-id", "--"), None),
+        (("--comment-file", "missing/comment.md", "--comment", "new"), None),
+        ((), "GITHUB_STEP_SUMMARY"),
+    ],
+)
+def test_publish__one_place_that_cannot_be_written_to_hides_no_other(
+    workflow: Workflow, options: tuple[str, ...], broken: str | None
+) -> None:
+    workflow.fake.read_only = "--comment-file" in options
+    more = {} if broken is None else {broken: str(workflow.folder)}
+    step = workflow.publish(a_failing_round(), options=options, **more)
+    assert step.code in (3, 4)
+    assert "Traceback" not in step.err
+    assert (step.outputs["verdict"], step.outputs["exit-code"]) == ("fail", "1")
+    assert len(workflow.fake.comments) == (broken is not None)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +265,7 @@ def test_publish__what_is_no_round_is_refused_in_a_sentence(workflow: Workflow, 
         case "markdown":
             path.write_text("<!-- gate -->\n# passed")
         case "link":
-            path.symlink_to(workflow.write(a_round()))
+            path.symlink_to(workflow.write(PASSING))
         case "pipe":
             os.mkfifo(path)
         case "folder":
@@ -246,12 +304,12 @@ def test_publish__a_merge_queue_gets_no_comment_unless_asked_for(workflow: Workf
 
 def test_publish__an_enterprise_server(tmp_path: Path) -> None:
     with fake_github(prefix="/api/v3") as fake:
-        step = Workflow(tmp_path, fake).publish(a_round(), options=("--comment", "new"))
+        step = Workflow(tmp_path, fake).publish(PASSING, options=("--comment", "new"))
         assert step.code == 0
         assert len(fake.comments) == 1
 
 
 def test_publish__outside_a_workflow_it_says_so(workflow: Workflow) -> None:
-    step = workflow.publish(a_round(), GITHUB_EVENT_NAME="")
+    step = workflow.publish(PASSING, GITHUB_EVENT_NAME="")
     assert step.code == 3
     assert step.err.startswith("gate: GITHUB_EVENT_NAME is not set.\n")

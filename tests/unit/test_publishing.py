@@ -9,9 +9,10 @@ from fake_github import TOKEN, ClientFor, FakeGitHub
 from github_events import payload, variables
 
 from gate.domain import Round
-from gate.github.sticky import StickyComment, marker
-from gate.publishing import Channels, Wishes, publish, verdict_outputs
-from gate.report import Judged, Problem
+from gate.github.sticky import StickyComment
+from gate.outputs import verdict_outputs
+from gate.publishing import Channels, Said, Wishes, publish
+from gate.report import Judged, Problem, marker
 
 pytest_plugins = ["github_fixtures"]
 
@@ -53,12 +54,15 @@ def tell(
     token: str = TOKEN,
     check_run: bool = False,
     config: str | None = None,
+    commit: str | None = None,
+    notes: Sequence[str] = (),
 ) -> list[str]:
     said: list[str] = []
     environ = {**variables(folder, "pull_request", payload("pull_request")), "GITHUB_API_URL": fake.api_url}
     environ |= {"GITHUB_TOKEN": token}
     channels = Channels(out=said.append, say=said.append)
-    publish(judged(*results), Wishes(check_run=check_run, config=config), environ=environ, channels=channels)
+    wishes = Wishes(check_run=check_run, config=config, commit=commit)
+    publish(judged(*results), wishes, environ=environ, channels=channels, said=Said(notes=notes))
     return said
 
 
@@ -90,6 +94,25 @@ def test_publish__nothing_to_gate_changes_a_comment_and_makes_none(
     tell(fake, tmp_path)
     (body,) = fake.bodies()
     assert "Nothing to gate" in body
+
+
+def test_publish__a_change_of_the_configuration_alone_is_told(fake: FakeGitHub, tmp_path: Path) -> None:
+    tell(fake, tmp_path, notes=("Changed here, which takes effect after the merge: gate.yaml.",))
+    (body,) = fake.bodies()
+    assert "takes effect after the merge: gate.yaml" in body
+
+
+def test_publish__what_broke_is_remarked_although_no_configuration_is_known(fake: FakeGitHub, tmp_path: Path) -> None:
+    said = tell(fake, tmp_path, a_problem(4), a_failing_round())
+    (remark,) = [line for line in said if line.startswith("::")]
+    assert remark.startswith("::error title=adapters/0%3A could not be judged")
+
+
+def test_publish__the_check_stands_beside_the_commit_that_was_judged(fake: FakeGitHub, tmp_path: Path) -> None:
+    tell(fake, tmp_path, a_round(commit="b" * 40), check_run=True, commit="b" * 40)
+    (check,) = fake.checks.values()
+    assert check["head_sha"] == "b" * 40
+    assert f"/commit/{'b' * 40})" in fake.bodies()[0]
 
 
 def test_publish__a_step_that_broke_is_told_with_its_reason(fake: FakeGitHub, tmp_path: Path) -> None:

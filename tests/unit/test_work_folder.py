@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,35 @@ def test_read_plan__a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "plan.json").symlink_to("/etc/passwd")
     with pytest.raises(RecordsError, match="no plain file"):
         WorkFolder(tmp_path).read_plan()
+
+
+def test_write_plan__a_folder_whose_name_is_no_text_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    work = WorkFolder(tmp_path)
+    strange = "adapters/\udcff"
+    with pytest.raises(UsageError, match=r"adapters/\\udcff is not UTF-8") as refused:
+        work.write_plan(replace(PLAN, judged=(JudgedAdapter(slug="a", adapter=strange),)))
+    problem = problem_of(refused.value, "answer", exit_code=3, adapter=strange)
+    work.write_problem(problem)
+    assert work.read_problem() == problem
+    work.write_plan(replace(PLAN, notes=(f"{strange} was removed.",)))
+    read = work.read_plan()
+    assert read is not None
+    assert read.notes == ("adapters/\\udcff was removed.",)
+
+
+def test_drop_rounds__no_verdict_is_left_and_nothing_outside_is_touched(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "round.json").write_text("{}")
+    work = WorkFolder(tmp_path / "gate")
+    work.write_problem(problem_of(UsageError("what"), "answer", exit_code=3), PLAN.judged[0])
+    mine = work.round_folder(PLAN.judged[0])
+    for name in ("round.json", "report.md", "responses.jsonl"):
+        (mine / name).write_text("{}")
+    mine.with_name("linked").symlink_to(outside)
+    work.drop_rounds()
+    assert sorted(path.name for path in mine.parent.rglob("*")) == ["a", "problem.json", "responses.jsonl"]
+    assert (outside / "round.json").exists()
 
 
 def test_slugs__inert_and_unique() -> None:

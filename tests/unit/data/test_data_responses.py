@@ -1,6 +1,7 @@
 """Recorded answers: what is written can be read, and nothing else is read."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,20 @@ def test_write_whole__failure_leaves_the_old_file(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["responses.jsonl"]
     with pytest.raises(BrokenRun, match="cannot be written"):
         write_whole(target / "full" / "missing" / "responses.jsonl", "\n".join(["{}"]) + "\n")
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_write_whole__writes_through_nothing_that_lies_at_its_working_name(tmp_path: Path, kind: str) -> None:
+    precious, partial = tmp_path / "precious", tmp_path / "plan.json.partial"
+    precious.write_text("old")
+    if kind == "link":
+        partial.symlink_to(precious)
+    else:
+        os.mkfifo(partial)
+    write_whole(tmp_path / "plan.json", "new")
+    assert precious.read_text() == "old"
+    assert (tmp_path / "plan.json").read_text() == "new"
+    assert not partial.exists()
 
 
 def test_read_responses__defaults_and_ignored_keys(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Check runs on a GitHub that holds them against its own limits."""
 
+import pytest
 from fake_github import ClientFor, FakeGitHub, Trouble
 
 from gate.github.checks import CheckRun, publish_check
@@ -31,10 +32,20 @@ def test_publish_check__stands_beside_the_commit_once(fake: FakeGitHub, client_f
     assert len(fake.checks) == 2
 
 
-def test_publish_check__many_remarks_go_in_batches(fake: FakeGitHub, client_for: ClientFor) -> None:
-    publish_check(client_for(fake), a_check(remarks=120))
-    assert fake.methods() == ["POST", "PATCH", "PATCH"]
-    assert [one["start_line"] for one in fake.annotations] == list(range(1, 121))
+def test_publish_check__more_remarks_than_one_request_takes_are_cut(fake: FakeGitHub, client_for: ClientFor) -> None:
+    publish_check(client_for(fake), a_check(remarks=60))
+    assert fake.methods() == ["POST"]
+    assert [one["start_line"] for one in fake.annotations] == list(range(1, 51))
+
+
+@pytest.mark.parametrize("said", [b"{}", b"thanks", b"[]"])
+def test_publish_check__an_answer_that_cannot_be_read_makes_no_second_one(
+    fake: FakeGitHub, client_for: ClientFor, said: bytes
+) -> None:
+    fake.troubles = [Trouble("POST", status=201, raw=said, stored=True)]
+    publish_check(client_for(fake), a_check())
+    assert len(fake.checks) == 1
+    assert fake.methods() == ["POST"]
 
 
 def test_publish_check__a_long_summary_is_cut(fake: FakeGitHub, client_for: ClientFor) -> None:
@@ -44,6 +55,6 @@ def test_publish_check__a_long_summary_is_cut(fake: FakeGitHub, client_for: Clie
 
 def test_publish_check__an_answer_that_was_lost_makes_no_second_one(fake: FakeGitHub, client_for: ClientFor) -> None:
     fake.troubles = [Trouble("POST", stored=True)]
-    publish_check(client_for(fake), a_check(remarks=60))
+    publish_check(client_for(fake), a_check(remarks=30))
     assert len(fake.checks) == 1
-    assert len(fake.annotations) == 60
+    assert len(fake.annotations) == 30

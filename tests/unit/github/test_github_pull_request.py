@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from fake_github import ClientFor, FakeGitHub, Trouble
-from github_events import QUEUE_REPOSITORY, payload, variables
+from github_events import QUEUE_REPOSITORY, REPOSITORY, payload, variables
 
 from gate.errors import UsageError
 from gate.github.client import Refused
@@ -35,12 +35,31 @@ def _here(fake: FakeGitHub) -> None:
     fake.repository = HERE
 
 
-def test_find_pull_request__the_payload_is_enough(fake: FakeGitHub, client_for: ClientFor, tmp_path: Path) -> None:
-    event = an_event(tmp_path, "pull_request", payload("pull_request"))
+def test_find_pull_request__of_the_payload_only_while_it_is_at_the_commit(
+    fake: FakeGitHub, client_for: ClientFor, tmp_path: Path
+) -> None:
+    fake.repository = REPOSITORY
+    event = read_event(variables(tmp_path, "pull_request", payload("pull_request")))
+    client = client_for(fake)
+    assert find_pull_request(event, client, number=None) == 2
+    assert find_pull_request(event, client, number=2) == 2
+    fake.pulls[0]["state"] = "closed"
+    assert find_pull_request(event, client, number=None) == 2
+    fake.pulls[0]["head"]["sha"] = "e" * 40
+    assert find_pull_request(event, client, number=None) is None
+    assert find_pull_request(event, client, number=2) is None
+    assert find_pull_request(event, client, number=7) == 7
+
+
+def test_find_pull_request__a_merge_queue_names_it_in_its_branch_and_a_fork_that_is_gone_stays_as_it_is(
+    fake: FakeGitHub, client_for: ClientFor, tmp_path: Path
+) -> None:
+    gone = payload("pull_request")
+    gone["pull_request"]["head"]["repo"] = None
+    event = an_event(tmp_path, "pull_request", gone)
     queued = an_event(tmp_path, "merge_group", payload("merge_group"))
     client = client_for(fake)
     assert find_pull_request(event, client, number=None) == 2
-    assert find_pull_request(event, client, number=7) == 7
     assert find_pull_request(queued, client, number=None) == 104
     assert not fake.asked
 

@@ -3,9 +3,10 @@
 import pytest
 from fake_github import ClientFor, FakeGitHub, Paused, Trouble, fake_github
 
-from gate.errors import BrokenRun, UsageError
+from gate.errors import BrokenRun
 from gate.github.client import Refused
-from gate.github.sticky import StickyComment, marker
+from gate.github.sticky import StickyComment
+from gate.report import marker
 
 pytest_plugins = ["github_fixtures"]
 
@@ -97,6 +98,15 @@ def test_put__a_comment_that_arrived_unseen_does_not_appear_twice(
     assert paused.seconds == [2.0]
 
 
+@pytest.mark.parametrize("said", [b"{}", b"thanks", b"[]"])
+def test_put__an_accepted_comment_whose_answer_cannot_be_read_does_not_appear_twice(
+    fake: FakeGitHub, client_for: ClientFor, said: bytes
+) -> None:
+    fake.troubles = [Trouble("POST", status=201, raw=said, stored=True)]
+    assert put(client_for, fake) == next(iter(fake.comments.values()))["html_url"]
+    assert fake.methods() == ["POST"]
+
+
 @pytest.mark.parametrize("trouble", [Trouble("POST"), Trouble("POST", status=502)])
 def test_put__a_comment_that_did_not_arrive_is_sent_again(
     fake: FakeGitHub, client_for: ClientFor, trouble: Trouble
@@ -132,14 +142,3 @@ def test_put__a_read_only_token_is_refused(client_for: ClientFor) -> None:
         fake.read_only = True
         with pytest.raises(Refused, match="issues: write or pull-requests: write"):
             put(client_for, fake)
-
-
-@pytest.mark.parametrize("comment_id", ["a--b", "-a", "a>b", "a b", "x" * 65, "ü", "a\nb"])
-def test_marker__an_id_cannot_end_the_comment(comment_id: str) -> None:
-    with pytest.raises(UsageError, match="comment-id"):
-        marker(comment_id)
-
-
-def test_marker__is_different_for_each_id() -> None:
-    assert marker("support-bot_2.0") == "<!-- gate: support-bot_2.0 -->"
-    assert marker("") == marker(None) == "<!-- gate -->"

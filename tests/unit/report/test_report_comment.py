@@ -17,7 +17,7 @@ from gate.domain import Round, VerdictOutcome
 from gate.report import LIMIT_CHARACTERS, MARKER, Judged, Links, Problem, comment, markdown, summary, terminal
 
 OURS = "<!-- gate: support-bot -->"
-LINKS = Links(run="https://github.com/o/r/actions/runs/1", commit="https://github.com/o/r/commit/91ab33c")
+LINKS = Links(run="https://github.com/o/r/actions/runs/1", commit=f"https://github.com/o/r/commit/{'91ab33c0' * 5}")
 BROKEN = Problem(step="answer", exit_code=4, message="the disk is full\n  Make room.")
 REFUSED = Problem(step="answer", exit_code=3, message="gate.yaml:4:7: unknown key")
 STOPPED = Problem(step="compare", exit_code=130, message="stopped")
@@ -53,7 +53,7 @@ def test_comment__the_marker_is_the_first_line() -> None:
     "marker", ["", "gate", "<!-- a --> b", "<!-- a\nb -->", "<!-- a --><!-- b -->", "<!-- --> x -->"]
 )
 def test_comment__refuses_a_marker_that_would_show(marker: str) -> None:
-    with pytest.raises(ValueError, match="is no HTML comment of one line"):
+    with pytest.raises(ValueError, match="is not what gate.report.marker writes"):
         comment([], marker=marker)
 
 
@@ -136,7 +136,9 @@ def test_comment__links_only_where_there_are_some() -> None:
     assert Page(comment(judged(a_round()), marker=OURS)).addresses == []
     page = Page(comment(judged(a_round()), marker=OURS, links=LINKS))
     assert page.addresses == [LINKS.run, LINKS.commit]
-    assert "run · commit  · gate 0.1.0 · 48 s" in page.text.replace("91ab33c", "")
+    assert "run and artifacts · commit  · gate 0.1.0 · 48 s" in page.text.replace("91ab33c", "")
+    other = Page(comment(judged(a_round(commit="0" * 40)), marker=OURS, links=LINKS))
+    assert other.addresses == [LINKS.run]
 
 
 def test_comment__without_texts_only_ids_and_scores_are_shown() -> None:
@@ -176,6 +178,31 @@ def test_comment__marker_and_verdicts_survive_every_limit(limit: int) -> None:
         assert state in written, name
     page = Page(written)
     assert page.tags.count("details") == page.tags.count("summary")
+
+
+@pytest.mark.parametrize("notes", [1, 100])
+@pytest.mark.parametrize("results", [[], [a_round()], [BROKEN], [a_round(), BROKEN]])
+@pytest.mark.parametrize("limit", [60_000, 1_500])
+def test_comment__no_note_pushes_out_what_the_publisher_must_say(
+    notes: int, results: list[Round | Problem], limit: int
+) -> None:
+    caution = "The numbers come from a run of the fork."
+    written = comment(
+        judged(*results), marker=OURS, cautions=[caution], notes=["@" * 4_096] * notes, links=LINKS, limit=limit
+    )
+    assert len(written) <= limit
+    assert caution in written
+    if limit == LIMIT_CHARACTERS:
+        assert ("And 90 more notes" in written) is (notes == 100)
+        assert "would be too long" not in written
+
+
+def test_comment__what_is_said_above_is_not_said_again_as_a_warning() -> None:
+    said = ("Its own configuration.", "Changed here.")
+    results = judged(a_round(warnings=(*said, "Something else.")), BROKEN)
+    for rounds in (results, results[:1]):
+        written = comment(rounds, marker=OURS, cautions=said[:1], notes=said[1:])
+        assert [written.count(one) for one in (*said, "Something else.")] == [1, 1, 1]
 
 
 def test_comment__so_many_adapters_that_not_even_their_names_fit() -> None:

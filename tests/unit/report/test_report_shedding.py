@@ -1,5 +1,4 @@
-from gate.report.sections import Room
-from gate.report.shedding import GENEROUS_STEPS, STEPS, Size, shed, size
+from gate.report.shedding import GENEROUS_STEPS, STEPS, Room, Size, shed, size
 
 
 def part(name: str, *lengths: int):  # type: ignore[no-untyped-def]
