@@ -10,7 +10,7 @@ from gate.config.schema import GateConfig
 from gate.engine import TransformersEngine
 from gate.engine.ray_engine import RayEngine
 from gate.errors import BrokenRun, UsageError
-from gate.transport.git_history import stored_credentials
+from gate.transport.git_credentials import stored_credentials
 
 SECRETS = (
     "GITHUB_TOKEN",

@@ -19,7 +19,7 @@ from gate.config.trusted import changed_in, holds_config, path_in_repository, tr
 from gate.errors import UsageError
 from gate.github.event import Event
 from gate.origins import base_is_folder
-from gate.transport.git_history import outermost_repository
+from gate.transport.git_paths import outermost_repository
 from gate.transport.hub import is_hub_id
 from gate.work_folder import MOST_ADAPTERS, ActionPlan, JudgedAdapter, slugs
 

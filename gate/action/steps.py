@@ -24,7 +24,7 @@ from gate.plan import Options
 from gate.printing import complain, print_inert, print_round
 from gate.progress import ProgressDisplay
 from gate.transport.answer_store import default_path
-from gate.transport.git_history import outermost_repository
+from gate.transport.git_paths import outermost_repository
 from gate.work_folder import ActionPlan, JudgedAdapter, Problem, StepName, WorkFolder, problem_of
 
 _WORST_LAST = (0, 2, 1, 3, 4, 130)

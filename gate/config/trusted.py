@@ -12,8 +12,8 @@ from gate.adapters.committed_file import fetch_absent, is_here, stored, write
 from gate.config.load import LoadedConfig, load_config, parse_config
 from gate.errors import BrokenRun, ConfigError
 from gate.transport.git import Entry, entry_at, read_file, resolve_commit
-from gate.transport.git_history import outermost_repository
 from gate.transport.git_lfs import lfs_folder
+from gate.transport.git_paths import outermost_repository
 
 _LARGEST_CONFIG_MIB = 1
 _LARGEST_FILE_MIB = 1024
