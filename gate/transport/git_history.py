@@ -5,6 +5,7 @@ Nothing is fetched: a shallow clone simply knows less. This module must not know
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gate.transport.git import ask
 
@@ -15,6 +16,26 @@ def known_commit(folder: Path, object_id: str) -> str | None:
     """The commit that the full id of a commit or of a tag stands for; None if the clone does not have it."""
     found = ask(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{object_id}^{{commit}}")
     return found if found is not None and _COMMIT.fullmatch(found) else None
+
+
+def is_cloned_from(folder: Path, server_url: str, repository: str) -> bool:
+    """Whether `origin` is a repository, by the address that the clone knows it by: https, ssh or `git@HOST:`.
+
+    Args:
+        folder: Inside the clone.
+        server_url: Where people look, for example `https://github.com`.
+        repository: `owner/name`.
+    """
+    address = ask(folder, "config", "--get", "remote.origin.url") or ""
+    if "://" not in address:  # scp's way: user@host:path
+        address = f"ssh://{address.replace(':', '/', 1)}"
+    try:
+        server, origin = urlsplit(server_url), urlsplit(address)
+    except ValueError:
+        return False
+    named = origin.path.strip("/").removesuffix(".git")
+    wanted = f"{server.path.strip('/')}/{repository}".strip("/")
+    return origin.hostname == server.hostname is not None and named.lower() == wanted.lower()
 
 
 def remote_tip(folder: Path, branch: str) -> str | None:

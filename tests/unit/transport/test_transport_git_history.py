@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from action_repository import Repository
 
-from gate.transport.git_history import known_commit, merge_base, remote_tip
+from gate.transport.git_history import is_cloned_from, known_commit, merge_base, remote_tip
 
 
 @pytest.fixture
@@ -35,6 +35,33 @@ def test_remote_tip__only_a_branch_of_that_very_name(repository: Repository) -> 
     assert remote_tip(repository.path, "release/v1") == head
     assert remote_tip(repository.path, "release") is None
     assert remote_tip(repository.path, "--all") is None
+
+
+@pytest.mark.parametrize(
+    ("address", "server", "same"),
+    [
+        ("https://github.com/owner/name", "https://github.com", True),
+        ("https://github.com/Owner/Name.git", "https://github.com", True),
+        ("https://github.com/owner/name/", "https://github.com", True),
+        ("git@github.com:owner/name.git", "https://github.com", True),
+        ("ssh://git@github.com/owner/name.git", "https://github.com", True),
+        ("https://ghes.example:8443/owner/name", "https://ghes.example:8443", True),
+        ("https://github.com/fork/name", "https://github.com", False),
+        ("https://github.com/owner/name/more", "https://github.com", False),
+        ("https://evil.example/owner/name", "https://github.com", False),
+        ("https://github.com@evil.example/owner/name", "https://github.com", False),
+        ("file:///owner/name", "https://github.com", False),
+        ("/owner/name", "https://github.com", False),
+        ("https://[", "https://github.com", False),
+        ("", "https://github.com", False),
+    ],
+)
+def test_is_cloned_from__only_that_repository_on_that_server(
+    repository: Repository, address: str, server: str, same: bool
+) -> None:
+    if address:
+        repository.git("config", "remote.origin.url", address)
+    assert is_cloned_from(repository.path, server, "owner/name") is same
 
 
 def test_merge_base__where_the_branches_part(repository: Repository) -> None:
