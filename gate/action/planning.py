@@ -27,6 +27,10 @@ _BOOTSTRAP = (
     "The base branch has no {name}, so the candidate brought the configuration that judges it: read it as closely as "
     "the verdict."
 )
+_FROM_HUB = (
+    "The candidate {name} comes from the hub, in the revision that the base branch's configuration names: a revision "
+    "that is named here is judged after the merge, when the branch is pushed."
+)
 _SHOWN_FILES = 10
 
 
@@ -66,6 +70,8 @@ def plan_action(inputs: Inputs, event: Event, workspace: Path) -> ActionPlan:
     with trusted_config(Path(inputs.config), commits.config, start=workspace) as loaded:
         candidate = _candidate(inputs, loaded, PurePosixPath(below).parent, commits, top=top, workspace=workspace)
         notes, reconfigured = _configuration(loaded, commits, bootstrap=bootstrap, workspace=workspace)
+        if notes and candidate.path is None and not bootstrap:
+            notes.append(_FROM_HUB.format(name=candidate.name))
         base = _base_path(loaded, PurePosixPath(below).parent, commits)
     judges_all = reconfigured or commits.before is None
     if (

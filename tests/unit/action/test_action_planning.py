@@ -61,6 +61,18 @@ def test_plan_action__without_the_branch_the_base_of_the_event_counts(repository
     assert plan(runner).config_commit == repository.git("rev-parse", "main")
 
 
+def test_plan_action__a_clone_of_the_fork_does_not_say_where_the_base_branch_is(
+    repository: Repository, runner: Runner
+) -> None:
+    main = repository.git("rev-parse", "main")
+    head = propose(repository)
+    repository.git("update-ref", "refs/remotes/origin/main", head)
+    runner.pull_request(head)
+    assert plan(runner).config_commit == head
+    repository.git("remote", "set-url", "origin", "https://github.com/somebody/Hello-World")
+    assert plan(runner).config_commit == main
+
+
 def test_plan_action__what_is_not_in_the_clone_is_an_error_with_the_fix(repository: Repository, runner: Runner) -> None:
     runner.pull_request("1" * 40)
     with pytest.raises(UsageError, match=r"(?s)not in the clone.*fetch-depth: 0"):
@@ -196,6 +208,27 @@ def test_plan_action__a_candidate_from_the_hub_is_judged_when_the_configuration_
     assert (judged(made), made.candidate_commit) == (["a/b"], None)
     runner.push(head, repository.commit("nothing"))
     assert judged(plan(runner)) == []
+
+
+def test_plan_action__a_proposed_revision_of_the_hub_is_judged_after_the_merge_which_is_told(
+    repository: Repository, runner: Runner
+) -> None:
+    hub = CONFIG.replace("adapter: adapters/support", "adapter: a/b, revision: v1")
+    repository.write("gate.yaml", hub)
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    repository.write("README.md", "words")
+    runner.pull_request(repository.commit())
+    assert plan(runner).notes == ()
+    repository.write("gate.yaml", hub.replace("v1", "v2"))
+    runner.pull_request(repository.commit())
+    made = plan(runner)
+    assert judged(made) == []
+    effect, revision = made.notes
+    assert "takes effect after the merge: gate.yaml" in effect
+    assert revision.startswith("The candidate a/b comes from the hub")
+    assert "judged after the merge" in revision
 
 
 def test_plan_action__a_renamed_configuration_is_the_old_one(repository: Repository, runner: Runner) -> None:
