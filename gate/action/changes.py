@@ -3,16 +3,14 @@
 Folders are compared by the ids that git gives their content; no file is read. Must not know events.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gate.adapters.locate import PICKLE_FILE, WEIGHTS_FILE
+from gate.adapters.locate import CHECKPOINT, PICKLE_FILE, WEIGHTS_FILE
 from gate.adapters.peft_config import CONFIG_FILE
 from gate.transport.git import all_files, entry_at
 
-_CHECKPOINT = re.compile(r"checkpoint-[0-9]{1,12}")
 _ADAPTER_FILES = frozenset({CONFIG_FILE, WEIGHTS_FILE, PICKLE_FILE})
 
 
@@ -67,7 +65,7 @@ def _adapters(files: Sequence[str], path: str) -> list[str]:
             continue
         *folders, name = PurePosixPath(file).relative_to(path).parts
         if name in _ADAPTER_FILES:
-            checkpoint = next((index for index, part in enumerate(folders) if _CHECKPOINT.fullmatch(part)), None)
+            checkpoint = next((index for index, part in enumerate(folders) if CHECKPOINT.fullmatch(part)), None)
             found.add("/".join(folders[:checkpoint]))
     # A folder inside an adapter's belongs to it.
     return sorted(one for one in found if not any(one.startswith(f"{other}/") for other in found if other))

@@ -46,7 +46,7 @@ class Inputs(_Inputs):
     config_ref: Text | None = None
     adapter: Text | None = None
     fail_on: Literal["regression", "inconclusive", "never"] | None = None
-    gpus: Annotated[str, Field(pattern=r"^(all|none|[0-9]{1,2}|device=[A-Za-z0-9:/,_-]{1,200})$")] = "all"
+    gpus: Annotated[str, Field(pattern=r"^(all|none|[1-9][0-9]?|device=[A-Za-z0-9:/,_-]{1,200})$")] = "all"
     timeout_minutes: Annotated[float, Field(gt=0, le=_LONGEST_MINUTES, allow_inf_nan=False)] | None = None
     allow_pull_request_target: bool = False
 
