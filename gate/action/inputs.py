@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gate.errors import UsageError
+from gate.github.sticky import marker
 
 Text = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _LONGEST_MINUTES = 60 * 24 * 7
@@ -58,6 +59,12 @@ class Telling(_Inputs):
     comment_id: Text | None = None
     pr_number: Annotated[int, Field(ge=1)] | None = None
     check_run: bool = False
+
+    @field_validator("comment_id")
+    @classmethod
+    def _marks_a_comment(cls, comment_id: str | None) -> str | None:
+        marker(comment_id)
+        return comment_id
 
 
 def folder_of(environ: Mapping[str, str], name: str) -> Path:
