@@ -67,6 +67,64 @@ def test_launch__on_the_host_only_the_answering_step_sees_the_gpus_asked_for(
     assert seen(job, name, **inputs)["environment"].get("CUDA_VISIBLE_DEVICES") == devices
 
 
+@pytest.mark.parametrize(
+    ("own", "gpus", "devices"),
+    [("2,3", "all", "2,3"), ("2,3", "1", "2"), ("2,3", "4", "2,3"), ("2,3", "device=3", "3"), ("2,3", "none", "")],
+)
+def test_launch__on_the_host_only_gpus_that_are_the_runner_s_own(job: Job, own: str, gpus: str, devices: str) -> None:
+    job.facts = {**job.facts, "CUDA_VISIBLE_DEVICES": own}
+    assert seen(job, "Answer", gpus=gpus)["environment"]["CUDA_VISIBLE_DEVICES"] == devices
+
+
+def test_launch__a_gpu_that_is_not_the_runner_s_own_is_exit_4(job: Job) -> None:
+    job.facts = {**job.facts, "CUDA_VISIBLE_DEVICES": "2,3"}
+    done = job.run_step("Answer", runtime="host", gpus="device=0")
+    assert done.code == 4
+    assert "asks for the GPU 0" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("event", "folder"),
+    [("pull_request", "proposed"), ("merge_group", "proposed"), ("", "proposed"), ("push", "merged"), ("schedule", "merged"), ("workflow_dispatch", "merged")],
+)  # fmt: skip
+def test_launch__answers_of_proposals_are_kept_apart(job: Job, event: str, folder: str) -> None:
+    job.facts = {**job.facts, "GITHUB_EVENT_NAME": event}
+    kept = Path(seen(job, "Answer")["environment"]["GATE_CACHE_DIR"])
+    assert kept == job.folder / "home" / ".cache" / "finetune-gate" / folder
+    assert kept.is_dir()
+
+
+def test_launch__the_model_cache_can_be_written_to_only_by_a_run_that_may_fetch(job: Job) -> None:
+    """Docker is a stand-in that shows how it is called."""
+    docker = job.folder / "docker"
+    docker.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    docker.chmod(0o755)
+    path = f"{job.folder}:{os.environ['PATH']}"
+    cache = job.folder / "home" / ".cache" / "huggingface"
+    mounted = f'type=bind,"source={cache}","target={cache}"'
+    for facts, network, mount in (
+        ({}, "", mounted),
+        ({}, "none", f"{mounted},readonly"),
+        ({"HF_HUB_OFFLINE": "1"}, "", f"{mounted},readonly"),
+    ):
+        job.facts = {"PATH": path, **facts}
+        done = job.run_step("Answer", image="some:image", gpus="none", network=network)
+        assert done.code == 0, done.stderr
+        assert mount in done.stdout.splitlines()
+        assert ("none" in done.stdout.splitlines()) is (mount != mounted)
+
+
+def test_launch__only_the_step_that_asks_for_a_gpu_blames_its_absence(job: Job) -> None:
+    """Docker is a stand-in whose every start fails over a word that has to do with GPUs."""
+    docker = job.folder / "docker"
+    docker.write_text('#!/bin/sh\n[ "$1" = run ] || exit 0\necho "nvidia-something is full" >&2\nexit 125\n')
+    docker.chmod(0o755)
+    job.facts = {"PATH": f"{job.folder}:{os.environ['PATH']}"}
+    said = {name: job.run_step(name, image="some:image") for name in ("Answer", "Compare", "Publish")}
+    assert {done.code for done in said.values()} == {4}
+    assert ["asks for a GPU" in done.stderr for done in said.values()] == [True, False, False]
+
+
 @pytest.mark.parametrize("hostile", ["$(touch owned)", "`touch owned`", "; touch owned", "a\nb", 'it\'s "x"', "--help"])
 def test_launch__inputs_are_never_code_or_options(job: Job, hostile: str) -> None:
     found = seen(job, "Answer", config=hostile, adapter=hostile)
@@ -82,8 +140,10 @@ def test_launch__inputs_are_never_code_or_options(job: Job, hostile: str) -> Non
         ({"gpus": "all; touch owned"}, "`gpus`"),
         ({"gpus": 'device="0"'}, "`gpus`"),
         ({"gpus": "08"}, "`gpus`"),
+        ({"gpus": "0"}, "`gpus`"),
         ({"image": "--privileged"}, "`image`"),
         ({"network": "--privileged"}, "`network`"),
+        ({"network": "container:another"}, "`network`"),
         ({"hf_cache": "relative"}, "cache"),
     ],
 )
@@ -163,7 +223,7 @@ def test_launch__a_cancelled_step_exits_130_within_7_seconds(job: Job) -> None:
 
 def test_action__publish_and_clean_up_run_whatever_happened_before(job: Job) -> None:
     done = job.run(runtime="host", gpus="everything")
-    assert {name: one.code for name, one in done.items()} == {"Answer": 3, "Publish": 0, "Clean up": 0}
+    assert {name: one.code for name, one in done.items()} == {"Answer": 3, "Compare": 0, "Publish": 0, "Clean up": 0}
     assert not (job.temp / "gate-scratch").exists()
 
 
