@@ -279,6 +279,36 @@ def test_workflows__use_what_the_action_has_with_the_least_rights(path: Path) ->
                 assert step["with"]["fetch-depth"] == 0
 
 
+def workflow_job(name: str) -> dict[str, Any]:
+    workflow = yaml.safe_load((ROOT / "sample_configs" / "workflows" / name).read_text())
+    ((job, content),) = workflow["jobs"].items()
+    return {"key": job, "concurrency": workflow["concurrency"], **content}
+
+
+@pytest.mark.parametrize("name", ["pull-request.yml", "fork-judge.yml", "merge-queue.yml"])
+def test_workflows__the_required_check_is_never_skipped(name: str) -> None:
+    """A job that its own condition skips counts as passed."""
+    job = workflow_job(name)
+    assert (job["key"], job["name"]) == ("gate", "gate")
+    assert "if" not in job
+    assert "needs" not in job
+
+
+def test_workflows__a_fork_fails_before_anything_of_it_is_fetched() -> None:
+    job = workflow_job("pull-request.yml")
+    refusal, fetching, *_ = job["steps"]
+    assert refusal["if"] == "github.event.pull_request.head.repo.full_name != github.repository"
+    assert fetching["uses"].startswith("actions/checkout@")
+    ran = subprocess.run(["bash", "-e", "-c", refusal["run"]], capture_output=True, text=True, check=False)  # noqa: S607
+    assert ran.returncode == 1
+    assert "fork-judge.yml" in ran.stdout
+    assert "'[\"ubuntu-24.04\"]'" in job["runs-on"]
+
+
+def test_workflows__every_commit_of_main_gets_its_round() -> None:
+    assert "${{ github.sha }}" in workflow_job("push.yml")["concurrency"]["group"]
+
+
 def test_documentation__names_every_input_and_output() -> None:
     text = (ROOT / "docs" / "action.md").read_text()
     action = yaml.safe_load((ROOT / "action.yml").read_text())
