@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from gate.adapters.locate import CHECKPOINT, PICKLE_FILE, WEIGHTS_FILE
 from gate.adapters.peft_config import CONFIG_FILE
+from gate.errors import UsageError
 from gate.transport.git import all_files, entry_at
 
 _ADAPTER_FILES = frozenset({CONFIG_FILE, WEIGHTS_FILE, PICKLE_FILE})
@@ -35,7 +36,7 @@ def find_adapters(top: Path, path: str, candidate: str, *, before: str | None) -
         before: The full id of the commit that it is compared with; None: everything counts as changed.
 
     Raises:
-        UsageError: The clone lacks a commit's folders.
+        UsageError: The clone lacks a commit's folders, or a changed adapter has a name that cannot be written down.
         BrokenRun: Git did not answer in time.
     """
     now = _adapters(all_files(top, candidate), path)
@@ -44,9 +45,15 @@ def find_adapters(top: Path, path: str, candidate: str, *, before: str | None) -
         differs = before is None or has_changed(top, path, candidate, before=before)
         return Found(several=False, changed=(path,) if differs else (), removed=())
     paths = [_below(path, name) for name in now]
+    changed = tuple(one for one in paths if before is None or has_changed(top, one, candidate, before=before))
+    odd = next((one for one in changed if not one.isprintable()), None)
+    if odd is not None:
+        raise UsageError(
+            f"{odd!r:.200}: the path of an adapter must be UTF-8 without control characters", fix="Rename the folder."
+        )
     return Found(
         several=True,
-        changed=tuple(one for one in paths if before is None or has_changed(top, one, candidate, before=before)),
+        changed=changed,
         removed=tuple(_below(path, name) for name in then if name not in now),
     )
 

@@ -1,5 +1,6 @@
 """Which commit is judged by which, and which adapters, for every event."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,19 @@ def test_plan_action__the_last_of_several_is_removed(repository: Repository, run
     made = plan(runner)
     assert judged(made) == []
     assert made.notes == ("adapters/other was removed, so there is nothing to judge of it.",)
+
+
+@pytest.mark.parametrize("name", [b"\xff", b"a\nb", "a\u202eb".encode()])
+def test_plan_action__a_name_that_cannot_be_written_down(repository: Repository, runner: Runner, name: bytes) -> None:
+    repository.adapter("careful", "adapters/other")
+    repository.write("gate.yaml", CONFIG.replace("adapters/support", "adapters"))
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    repository.adapter("forgetful", f"adapters/{os.fsdecode(name)}")
+    runner.pull_request(repository.commit())
+    with pytest.raises(UsageError, match="the path of an adapter must be UTF-8"):
+        plan(runner)
 
 
 @pytest.mark.parametrize("adapter", ["/etc", "../outside"])
