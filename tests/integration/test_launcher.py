@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from runner import ROOT, Job, cancel
 
 STAND_IN = """\
@@ -217,6 +218,20 @@ def test_launch__a_cancelled_step_exits_130_within_7_seconds(job: Job) -> None:
     code, seconds = cancel(process)
     assert code == 130
     assert seconds < 7
+
+
+def test_action__no_input_and_no_name_is_code(job: Job) -> None:
+    hostile = '"; touch owned #$(touch owned)`touch owned`'
+    names = ("GITHUB_HEAD_REF", "GITHUB_BASE_REF", "GITHUB_REF_NAME", "GITHUB_ACTOR", "GITHUB_WORKFLOW", "GITHUB_JOB")
+    job.facts = {**job.facts, **dict.fromkeys(names, hostile), "GITHUB_EVENT_NAME": "pull_request"}
+    (job.temp / "event.json").write_text(json.dumps({"pull_request": {"title": hostile, "head": {"ref": hostile}}}))
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    for name in action["inputs"]:
+        inputs = {"runtime": "host", name.replace("-", "_"): hostile}
+        done = job.run(**inputs)
+        assert done["Clean up"].code == 0
+        assert {one.code for one in done.values()} <= {0, 3}
+    assert not list(job.folder.rglob("owned"))
 
 
 def test_action__publish_and_clean_up_run_whatever_happened_before(job: Job) -> None:
