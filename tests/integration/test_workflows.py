@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,30 @@ def test_workflows__a_fork_fails_before_anything_of_it_is_fetched() -> None:
 
 def test_workflows__every_commit_of_main_gets_its_round() -> None:
     assert "${{ github.sha }}" in workflow_job("push.yml")["concurrency"]["group"]
+
+
+@pytest.mark.parametrize("image", ["ghcr.io/o/n:v1.2.3@sha256:" + "a" * 64, "ghcr.io/o/n:v1.2.3", "x|y; touch owned"])
+def test_release__writes_the_image_into_the_action_and_nothing_else(tmp_path: Path, image: str) -> None:
+    copy = tmp_path / "action.yml"
+    before = (ROOT / "action.yml").read_text()
+    copy.write_text(before)
+    ran = subprocess.run([ROOT / ".ci" / "write-image", image, copy], cwd=tmp_path, capture_output=True, check=False)
+    assert (ran.returncode == 0) is ("@sha256:" in image)
+    new = [
+        (old, now) for old, now in zip(before.splitlines(), copy.read_text().splitlines(), strict=True) if old != now
+    ]
+    assert new == ([("    default: build", f"    default: {image}")] if ran.returncode == 0 else [])
+    assert list(tmp_path.iterdir()) == [copy]
+
+
+def test_dockerfile__what_it_leaves_out_of_the_small_image_is_a_dependency() -> None:
+    """Of another name it would be left in, and nobody would notice but by the size."""
+    names = re.search(r"grep -vE '\^\(([a-z|]+)\)", (ROOT / "Dockerfile").read_text())
+    assert names is not None
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["quantization"]]
+    for name in names[1].split("|"):
+        assert any(re.fullmatch(rf"{name}[^a-z].*", one) for one in needed), name
 
 
 def test_documentation__names_every_input_and_output() -> None:
