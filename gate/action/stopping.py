@@ -51,6 +51,8 @@ def stoppable(minutes: float | None, *, left_behind: Callable[[GateError], None]
         signal.setitimer(signal.ITIMER_REAL, minutes * 60)
     try:
         yield
+        if stopped_by:  # while something was being destroyed, where Python ignores every exception
+            raise KeyboardInterrupt
     except KeyboardInterrupt:
         raise _reason(stopped_by[0] if stopped_by else signal.SIGINT, minutes) from None
     finally:
