@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gate.config.load import LoadedConfig
+from gate.config.trusted import file_at
 from gate.data.training import load_training
 from gate.domain import ArmName, Check
 from gate.engine import ReplayEngine
@@ -80,7 +81,7 @@ def ready_arms(
             settings=settings(loaded, plan),
             base_name=loaded.config.base.model,
             base_revision=loaded.config.base.revision,
-            lessons=_lessons(loaded, seed=plan.seed),
+            lessons=_lessons(loaded, options, seed=plan.seed, into=Path(temporary) / "training"),
             allow=allow,
         )
         warnings = [text for tune in tunes.values() for text in tune.warnings]
@@ -132,12 +133,20 @@ def settings(loaded: LoadedConfig, plan: Plan) -> Settings:
     )
 
 
-def _lessons(loaded: LoadedConfig, *, seed: int) -> tuple[Lesson, ...]:
-    """Draw rows of the training data that ask something and have an answer."""
+def _lessons(loaded: LoadedConfig, options: Options, *, seed: int, into: Path) -> tuple[Lesson, ...]:
+    """Draw rows of the training data that ask something and have an answer.
+
+    Beside a configuration that is read from a commit, they come from the candidate's: a proposal changes adapter and
+    training data together.
+    """
     file = loaded.config.training.data
     if file is None:
         return ()
-    rows = load_training(loaded.resolve(file), label=f"training.data: {file}")
+    if loaded.commit is None or options.candidate_ref is None:
+        path = loaded.resolve(file)
+    else:
+        path = file_at(loaded, file, options.candidate_ref, start=options.start, into=into)
+    rows = load_training(path, label=f"training.data: {file}")
     usable = [row for row in rows if row.messages and row.answer and row.answer.strip()]
     drawn = random.Random(seed).sample(usable, min(_LESSONS, len(usable)))  # noqa: S311 - a repeatable draw, not a secret
     return tuple(Lesson(messages=row.messages, answer=row.answer or "") for row in drawn)

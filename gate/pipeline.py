@@ -34,7 +34,7 @@ from gate.rules.verdict import conclude
 from gate.run_folder import REPORT, ROUND, Manifest, RunFolder
 from gate.stages import Schedule, schedule, stopped_note
 from gate.transport.git import head_commit, resolve_commit
-from gate.transport.git_history import nearest_folder
+from gate.transport.git_paths import nearest_folder
 from gate.watching import Looking, Recorder, Stopwatch
 
 _SIGNATURE_CHARACTERS = 12

@@ -32,9 +32,12 @@ run_in_container() {
 
 options_of_answer() {
     mkdir -p -- "$HUB_CACHE" "$ANSWER_CACHE"
+    local rights=
+    # Where nothing is fetched, nothing needs to be written: an adapter cannot change what later runs load.
+    if offline; then rights="readonly"; fi
     OPTIONS+=(
         --shm-size 2g
-        --mount "$(mount "$HUB_CACHE")" --mount "$(mount "$ANSWER_CACHE")"
+        --mount "$(mount "$HUB_CACHE" $rights)" --mount "$(mount "$ANSWER_CACHE")"
         --env "HF_HOME=$HUB_CACHE" --env "GATE_CACHE_DIR=$ANSWER_CACHE"
     )
     case $GATE_GPUS in
@@ -42,8 +45,6 @@ options_of_answer() {
         *,*) OPTIONS+=(--gpus "\"$GATE_GPUS\"") ;;
         *) OPTIONS+=(--gpus "$GATE_GPUS") ;;
     esac
-    # Whoever says that nothing may be fetched has everything there already.
-    if [[ ${HF_HUB_OFFLINE-} =~ ^(1|[Oo][Nn]|[Yy][Ee][Ss]|[Tt][Rr][Uu][Ee])$ ]]; then : "${GATE_NETWORK:=none}"; fi
     if [ -n "${GATE_NETWORK-}" ]; then OPTIONS+=(--network "$GATE_NETWORK"); fi
     certificates
 }
@@ -81,8 +82,8 @@ check_start() {
     patiently docker run --name "$1" "${OPTIONS[@]}" --entrypoint true "$IMAGE" >"$SCRATCH/start.log" 2>&1 || code=$?
     if [ "$code" -eq 0 ]; then return; fi
     said=$(tr -s '\r\n\t ' ' ' <"$SCRATCH/start.log")
-    case $GATE_GPUS:$said in
-        none:*) ;;
+    case $STEP:$GATE_GPUS:$said in
+        compare:* | publish:* | answer:none:*) ;;
         *'could not select device driver'* | *nvidia* | *NVIDIA*)
             fail 4 "The workflow asks for a GPU (gpus: $GATE_GPUS), and Docker on this runner cannot hand one out: ${said% } Install the NVIDIA driver and nvidia-container-toolkit and run \`nvidia-ctk runtime configure --runtime=docker\`, or set \`gpus: none\` to use the CPU."
             ;;

@@ -8,10 +8,10 @@ OF_THE_RUN=(
     GITHUB_REPOSITORY_OWNER GITHUB_RUN_ATTEMPT GITHUB_RUN_ID GITHUB_RUN_NUMBER GITHUB_SERVER_URL GITHUB_SHA
     GITHUB_WORKFLOW GITHUB_WORKSPACE RUNNER_TEMP
 )
-# The inputs of action.yml, and the folder where the steps meet.
+# The inputs of action.yml that a step reads itself, and the folder where the steps meet.
 OF_THE_ACTION=(
     GATE_ADAPTER GATE_ALLOW_PULL_REQUEST_TARGET GATE_CANDIDATE_REF GATE_CHECK_RUN GATE_COMMENT GATE_COMMENT_ID
-    GATE_CONFIG GATE_CONFIG_REF GATE_FAIL_ON GATE_GPUS GATE_MODE GATE_PR_NUMBER GATE_TIMEOUT_MINUTES GATE_WORK
+    GATE_CONFIG GATE_CONFIG_REF GATE_FAIL_ON GATE_GPUS GATE_PR_NUMBER GATE_TIMEOUT_MINUTES GATE_WORK
 )
 # How to reach anything outside: proxies and private certificates.
 OF_THE_NETWORK=(
@@ -32,10 +32,19 @@ passed_variables() {
             PASSED+=("${OF_THE_NETWORK[@]}" "${OF_THE_HUB[@]}")
             # An empty token is not the same as none: it would be sent.
             if [ -z "${HF_TOKEN-}" ]; then unset HF_TOKEN; fi
-            if [ "${GATE_NETWORK-}" = none ]; then export HF_HUB_OFFLINE=1; fi
+            # Whoever says that nothing may be fetched has everything there already, and the other way round.
+            if offline; then
+                export HF_HUB_OFFLINE=1
+                : "${GATE_NETWORK:=none}"
+            fi
             ;;
         publish) PASSED+=("${OF_THE_NETWORK[@]}" GITHUB_TOKEN GITHUB_OUTPUT GITHUB_STEP_SUMMARY) ;;
     esac
+}
+
+# offline: whether the model's step fetches nothing.
+offline() {
+    [ "${GATE_NETWORK-}" = none ] || [[ ${HF_HUB_OFFLINE-} =~ ^(1|[Oo][Nn]|[Yy][Ee][Ss]|[Tt][Rr][Uu][Ee])$ ]]
 }
 
 # keep_only NAME...: takes every other variable out of the environment of what is started from here.

@@ -108,7 +108,7 @@ check_inputs() {
     if [[ ${GATE_IMAGE:=build} = -* ]]; then
         fail 3 "The input \`image\` is $(shown "$GATE_IMAGE"). Write build, or the name of an image."
     fi
-    if [[ ${GATE_NETWORK-} = -* ]]; then
+    if [[ ${GATE_NETWORK-} = -* || ${GATE_NETWORK-} = container:* ]]; then
         fail 3 "The input \`network\` is $(shown "$GATE_NETWORK"). Write none, host, or the name of a Docker network."
     fi
     local folder
@@ -117,6 +117,15 @@ check_inputs() {
             fail 3 "The model cache $(shown "$folder") must be an absolute path without quotes and line breaks."
         fi
     done
+}
+
+# Answers of what was merged are never taken over from what is only proposed: whoever writes an adapter might write
+# into the cache that his run can reach.
+separate_answers() {
+    case ${GITHUB_EVENT_NAME-} in
+        push | schedule | workflow_dispatch | repository_dispatch) ANSWER_CACHE+=/merged ;;
+        *) ANSWER_CACHE+=/proposed ;;
+    esac
 }
 
 # shown TEXT: a value from outside, so that a line of the log cannot be a workflow command.
@@ -145,16 +154,34 @@ run_on_host() {
         mkdir -p -- "$HUB_CACHE" "$ANSWER_CACHE"
         export HF_HOME=$HUB_CACHE GATE_CACHE_DIR=$ANSWER_CACHE
     fi
-    case $STEP:$GATE_GPUS in
-        answer:all) ;;
-        answer:device=*) export CUDA_VISIBLE_DEVICES=${GATE_GPUS#device=} ;;
-        answer:[0-9]*) CUDA_VISIBLE_DEVICES=$(seq -s , 0 $((GATE_GPUS - 1))) && export CUDA_VISIBLE_DEVICES ;;
-        *) export CUDA_VISIBLE_DEVICES='' ;;
-    esac
+    choose_gpus
     export HOME=$SCRATCH/home TMPDIR=$SCRATCH/tmp PYTHONSAFEPATH=1
     cd -- "$SCRATCH"
     keep_only "${PASSED[@]}" "${OF_THE_HOST[@]}"
     exec gate action "$STEP"
+}
+
+# choose_gpus: sets CUDA_VISIBLE_DEVICES; of the GPUs that the runner's owner gives it, never to others.
+choose_gpus() {
+    local own=${CUDA_VISIBLE_DEVICES-} one wanted
+    case $STEP:$GATE_GPUS in
+        answer:all) return ;;
+        answer:device=*)
+            wanted=${GATE_GPUS#device=}
+            for one in ${wanted//,/ }; do
+                if [ -n "${CUDA_VISIBLE_DEVICES+set}" ] && [[ ,$own, != *",$one,"* ]]; then
+                    fail 4 "The workflow asks for the GPU $one (gpus: $GATE_GPUS), and CUDA_VISIBLE_DEVICES of this runner is $(shown "$own")."
+                fi
+            done
+            ;;
+        answer:[0-9]*)
+            if [ -z "${CUDA_VISIBLE_DEVICES+set}" ]; then own=$(seq -s , 0 $((GATE_GPUS - 1))); fi
+            # Where the runner has fewer, the step itself says so.
+            wanted=$(cut -d , -f "1-$GATE_GPUS" <<<"$own")
+            ;;
+        *) wanted= ;;
+    esac
+    export CUDA_VISIBLE_DEVICES=$wanted
 }
 
 clean_up() {
@@ -176,6 +203,7 @@ if [ "$STEP" = clean-up ]; then
     exit 0
 fi
 check_inputs
+separate_answers
 passed_variables "$STEP"
 choose_runtime
 if [ "$RUNTIME" = host ]; then run_on_host; fi

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from github_events import payload, variables
+from github_events import REPOSITORY, payload, variables
 
 QUICKSTART = Path(__file__).parents[1] / "sample_configs" / "quickstart"
 
@@ -75,6 +75,7 @@ def make_repository(path: Path, config: str = CONFIG) -> Repository:
     path.mkdir(parents=True)
     repository = Repository(path)
     repository.git("init", "-q")
+    repository.git("remote", "add", "origin", f"https://github.com/{REPOSITORY}")
     shutil.copytree(QUICKSTART / "model", path / "model")
     (path / "evals").mkdir()
     for suite in ("facts", "json_output"):

@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[1]
 USER = 1500
 """Whom the runner's steps run as, when the tests run as root."""
 _INPUT = re.compile(r"\$\{\{ inputs\.([a-z-]+) \}\}")
+NOT_WHERE_ONLY_PUBLISHED = "${{ inputs.mode != 'publish' }}"
+"""The only condition of the action's `continue-on-error`."""
 _SECONDS_UNTIL_TERM = 7.5
 _SECONDS_UNTIL_KILL = 2.5
 
@@ -32,6 +34,8 @@ class Done:
     code: int
     stdout: str
     stderr: str
+    forgiven: bool
+    """Whether the job goes on as if it had gone well: `continue-on-error`."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,7 +106,7 @@ class Job:
         done: dict[str, Done] = {}
         for step in steps():
             condition = str(step.get("if", ""))
-            failed = any(one.code for one in done.values())
+            failed = has_failed(done)
             wanted = inputs.get("mode") != "publish" if "inputs.mode" in condition else True
             if wanted and ("always()" in condition or "!cancelled()" in condition or not failed):
                 done[step["name"]] = self.run_step(step["name"], **inputs)
@@ -112,7 +116,9 @@ class Job:
         """Run one step to its end."""
         process = self.start(name, **inputs)
         stdout, stderr = process.communicate(timeout=300)
-        return Done(name=name, code=process.returncode, stdout=stdout, stderr=stderr)
+        step = next(one for one in steps() if one["name"] == name)
+        forgiven = step.get("continue-on-error") == NOT_WHERE_ONLY_PUBLISHED and inputs.get("mode") != "publish"
+        return Done(name=name, code=process.returncode, stdout=stdout, stderr=stderr, forgiven=forgiven)
 
     def start(self, name: str, **inputs: str) -> "subprocess.Popen[str]":
         """Start one step as the runner does: bash on a script file, in the workspace."""
@@ -131,6 +137,11 @@ class Job:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+
+def has_failed(done: Mapping[str, Done]) -> bool:
+    """Whether the job is red."""
+    return any(one.code and not one.forgiven for one in done.values())
 
 
 def steps() -> list[dict[str, Any]]:

@@ -3,16 +3,15 @@
 Folders are compared by the ids that git gives their content; no file is read. Must not know events.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gate.adapters.locate import PICKLE_FILE, WEIGHTS_FILE
+from gate.adapters.locate import CHECKPOINT, PICKLE_FILE, WEIGHTS_FILE
 from gate.adapters.peft_config import CONFIG_FILE
+from gate.errors import UsageError
 from gate.transport.git import all_files, entry_at
 
-_CHECKPOINT = re.compile(r"checkpoint-[0-9]{1,12}")
 _ADAPTER_FILES = frozenset({CONFIG_FILE, WEIGHTS_FILE, PICKLE_FILE})
 
 
@@ -37,7 +36,7 @@ def find_adapters(top: Path, path: str, candidate: str, *, before: str | None) -
         before: The full id of the commit that it is compared with; None: everything counts as changed.
 
     Raises:
-        UsageError: The clone lacks a commit's folders.
+        UsageError: The clone lacks a commit's folders, or a changed adapter has a name that cannot be written down.
         BrokenRun: Git did not answer in time.
     """
     now = _adapters(all_files(top, candidate), path)
@@ -46,9 +45,15 @@ def find_adapters(top: Path, path: str, candidate: str, *, before: str | None) -
         differs = before is None or has_changed(top, path, candidate, before=before)
         return Found(several=False, changed=(path,) if differs else (), removed=())
     paths = [_below(path, name) for name in now]
+    changed = tuple(one for one in paths if before is None or has_changed(top, one, candidate, before=before))
+    odd = next((one for one in changed if not one.isprintable()), None)
+    if odd is not None:
+        raise UsageError(
+            f"{odd!r:.200}: the path of an adapter must be UTF-8 without control characters", fix="Rename the folder."
+        )
     return Found(
         several=True,
-        changed=tuple(one for one in paths if before is None or has_changed(top, one, candidate, before=before)),
+        changed=changed,
         removed=tuple(_below(path, name) for name in then if name not in now),
     )
 
@@ -67,7 +72,7 @@ def _adapters(files: Sequence[str], path: str) -> list[str]:
             continue
         *folders, name = PurePosixPath(file).relative_to(path).parts
         if name in _ADAPTER_FILES:
-            checkpoint = next((index for index, part in enumerate(folders) if _CHECKPOINT.fullmatch(part)), None)
+            checkpoint = next((index for index, part in enumerate(folders) if CHECKPOINT.fullmatch(part)), None)
             found.add("/".join(folders[:checkpoint]))
     # A folder inside an adapter's belongs to it.
     return sorted(one for one in found if not any(one.startswith(f"{other}/") for other in found if other))

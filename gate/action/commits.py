@@ -10,7 +10,7 @@ from gate.action.inputs import Inputs
 from gate.errors import UsageError
 from gate.github.event import Event
 from gate.transport.git import resolve_commit
-from gate.transport.git_history import known_commit, merge_base, remote_tip
+from gate.transport.git_history import is_cloned_from, known_commit, merge_base, remote_tip
 
 _SHOWN_COMMIT = 12
 _WHOLE_HISTORY = "Let actions/checkout fetch it: `with: {fetch-depth: 0}`."
@@ -97,7 +97,10 @@ def _base(top: Path, event: Event) -> str | None:
         return _own(top, event.base_sha, "The commit before the merge group")
     if event.base_branch is None and event.base_sha is None:
         return None
-    tip = remote_tip(top, event.base_branch) if event.base_branch is not None else None
+    tip = None
+    # A clone of the fork knows a branch of that name as well, and there it is the proposer's.
+    if event.base_branch is not None and is_cloned_from(top, event.server_url, event.repository):
+        tip = remote_tip(top, event.base_branch)
     return tip or _own(top, event.base_sha, f"The base branch {event.base_branch}")
 
 

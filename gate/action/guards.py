@@ -10,7 +10,7 @@ from gate.config.schema import GateConfig
 from gate.engine import TransformersEngine
 from gate.engine.ray_engine import RayEngine
 from gate.errors import BrokenRun, UsageError
-from gate.transport.git_history import stored_credentials
+from gate.transport.git_credentials import stored_credentials
 
 SECRETS = (
     "GITHUB_TOKEN",
@@ -55,7 +55,7 @@ def refuse_missing_gpu(config: GateConfig, gpus: str) -> None:
         gpus: The input; `none` means that a CPU is meant.
 
     Raises:
-        BrokenRun: A GPU is asked for and torch sees none.
+        BrokenRun: GPUs are asked for and torch sees none, or fewer.
     """
     engine = config.engine
     if gpus == "none" or not isinstance(engine, TransformersEngine | RayEngine):
@@ -70,3 +70,16 @@ def refuse_missing_gpu(config: GateConfig, gpus: str) -> None:
             fix="See whether nvidia-smi works on the runner and whether Docker has the NVIDIA container toolkit; "
             "to compute on a CPU on purpose, set the input `gpus: none`.",
         )
+    if torch.cuda.device_count() < _asked_for(gpus):
+        raise BrokenRun(
+            f"{_asked_for(gpus)} GPUs are asked for (input `gpus`: {gpus}), and torch sees "
+            f"{torch.cuda.device_count()}.",
+            fix="Ask for as many as the runner has, or for `all`.",
+        )
+
+
+def _asked_for(gpus: str) -> int:
+    """How many GPUs an input asks for at least."""
+    if gpus.isdigit():
+        return int(gpus)
+    return len([one for one in gpus.removeprefix("device=").split(",") if one]) if gpus.startswith("device=") else 1

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gate.errors import UsageError
+from gate.report.marker import marker
 
 Text = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _LONGEST_MINUTES = 60 * 24 * 7
@@ -46,7 +47,7 @@ class Inputs(_Inputs):
     config_ref: Text | None = None
     adapter: Text | None = None
     fail_on: Literal["regression", "inconclusive", "never"] | None = None
-    gpus: Annotated[str, Field(pattern=r"^(all|none|[0-9]{1,2}|device=[A-Za-z0-9:/,_-]{1,200})$")] = "all"
+    gpus: Annotated[str, Field(pattern=r"^(all|none|[1-9][0-9]?|device=[A-Za-z0-9:/,_-]{1,200})$")] = "all"
     timeout_minutes: Annotated[float, Field(gt=0, le=_LONGEST_MINUTES, allow_inf_nan=False)] | None = None
     allow_pull_request_target: bool = False
 
@@ -58,6 +59,12 @@ class Telling(_Inputs):
     comment_id: Text | None = None
     pr_number: Annotated[int, Field(ge=1)] | None = None
     check_run: bool = False
+
+    @field_validator("comment_id")
+    @classmethod
+    def _marks_a_comment(cls, comment_id: str | None) -> str | None:
+        marker(comment_id)
+        return comment_id
 
 
 def folder_of(environ: Mapping[str, str], name: str) -> Path:

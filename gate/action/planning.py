@@ -19,10 +19,14 @@ from gate.config.trusted import changed_in, holds_config, path_in_repository, tr
 from gate.errors import UsageError
 from gate.github.event import Event
 from gate.origins import base_is_folder
-from gate.transport.git_history import outermost_repository
+from gate.transport.git_paths import outermost_repository
 from gate.transport.hub import is_hub_id
 from gate.work_folder import MOST_ADAPTERS, ActionPlan, JudgedAdapter, bootstrap_note, slugs
 
+_FROM_HUB = (
+    "The candidate {name} comes from the hub, in the revision that the base branch's configuration names: a revision "
+    "that is named here is judged after the merge, when the branch is pushed."
+)
 _SHOWN_FILES = 10
 
 
@@ -62,6 +66,8 @@ def plan_action(inputs: Inputs, event: Event, workspace: Path) -> ActionPlan:
     with trusted_config(Path(inputs.config), commits.config, start=workspace) as loaded:
         candidate = _candidate(inputs, loaded, PurePosixPath(below).parent, commits, top=top, workspace=workspace)
         notes, reconfigured = _configuration(loaded, commits, bootstrap=bootstrap, workspace=workspace)
+        if notes and candidate.path is None and not bootstrap:
+            notes.append(_FROM_HUB.format(name=candidate.name))
         base = _base_path(loaded, PurePosixPath(below).parent, commits)
     judges_all = reconfigured or commits.before is None
     if (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gate import pipeline
 from gate.action.guards import refuse_missing_gpu, refuse_secrets
-from gate.action.inputs import Inputs, folder_of
+from gate.action.inputs import Inputs, Telling, folder_of
 from gate.action.planning import plan_action, planned_config
 from gate.action.stopping import stoppable
 from gate.config.load import LoadedConfig
@@ -24,7 +24,7 @@ from gate.plan import Options
 from gate.printing import complain, print_inert, print_round
 from gate.progress import ProgressDisplay
 from gate.transport.answer_store import default_path
-from gate.transport.git_history import outermost_repository
+from gate.transport.git_paths import outermost_repository
 from gate.work_folder import ActionPlan, JudgedAdapter, Problem, StepName, WorkFolder, problem_of
 
 _NOTHING = "Nothing to gate: neither an adapter nor its base was changed."
@@ -68,7 +68,8 @@ def answer(environ: Mapping[str, str]) -> int:
     with _step("answer", environ) as work:
         work.clear()
         inputs, workspace = Inputs.read(environ), folder_of(environ, "GITHUB_WORKSPACE")
-        with stoppable(inputs.timeout_minutes, left_behind=_problem_writer(work)):
+        Telling.read(environ)  # what the last step would refuse is refused before a model has run
+        with stoppable(inputs.timeout_minutes, left_behind=_problem_writer(work, "answer")):
             top, _ = outermost_repository(Path(inputs.config), workspace)
             refuse_secrets(environ, top)
             plan = plan_action(inputs, read_event(environ), workspace)
@@ -100,24 +101,31 @@ def compare(environ: Mapping[str, str], *, now: datetime) -> int:
     with _step("compare", environ) as work:
         work.drop_rounds()
         inputs, workspace = Inputs.read(environ), folder_of(environ, "GITHUB_WORKSPACE")
-        plan, earlier = work.read_plan(), work.read_problem()
-        if plan is None and earlier is not None:
-            complain(earlier.message)
-            return earlier.exit_code
-        if plan is None:
-            raise RecordsError("There is no plan.json: nothing has been answered.", fix="Run the step `answer` first.")
-        if plan != plan_action(inputs, read_event(environ), workspace):
-            raise BrokenRun(
-                "What was answered is not what this event asks for: plan.json names other commits or adapters.",
-                fix="Run the job again.",
-            )
-        if not plan.judged:
-            print_inert(_NOTHING)
-            return EXIT_OPEN
-        top, _ = outermost_repository(Path(inputs.config), workspace)
-        with planned_config(plan, workspace) as loaded:
-            run = _Run(inputs=inputs, work=work, plan=plan, top=top, loaded=loaded)
-            return _worst([_compare(run, one, now=now) for one in plan.judged])
+        with stoppable(inputs.timeout_minutes, left_behind=_problem_writer(work, "compare")):
+            plan, earlier = work.read_plan(), work.read_problem()
+            if plan is None and earlier is not None:
+                complain(earlier.message)
+                return earlier.exit_code
+            plan = _confirmed(plan, plan_action(inputs, read_event(environ), workspace))
+            if not plan.judged:
+                print_inert(_NOTHING)
+                return EXIT_OPEN
+            top, _ = outermost_repository(Path(inputs.config), workspace)
+            with planned_config(plan, workspace) as loaded:
+                run = _Run(inputs=inputs, work=work, plan=plan, top=top, loaded=loaded)
+                return _worst([_compare(run, one, now=now) for one in plan.judged])
+
+
+def _confirmed(left: ActionPlan | None, own: ActionPlan) -> ActionPlan:
+    """The plan that the first step left, if it is the one that this step comes to by itself."""
+    if left is None:
+        raise RecordsError("There is no plan.json: nothing has been answered.", fix="Run the step `answer` first.")
+    if left != own:
+        raise BrokenRun(
+            "What was answered is not what this event asks for: plan.json names other commits or adapters.",
+            fix="Run the job again.",
+        )
+    return own
 
 
 @contextmanager
@@ -173,6 +181,11 @@ def _separately(act: Callable[[], int], step: StepName, one: JudgedAdapter, *, w
         error = problem
     except MemoryError:
         error = BrokenRun("Out of memory.", fix="Lower `engine: {batch_tokens: ...}` or use a larger machine.")
+    except Exception as problem:  # noqa: BLE001 - whatever one adapter breaks must not cost the others their verdict
+        text = str(problem).strip().splitlines()
+        error = BrokenRun(
+            f"Unexpected {type(problem).__name__}: {text[0] if text else 'no message'}", fix="This is a bug in gate."
+        )
     work.write_problem(problem_of(error, step, exit_code=error.exit_code, adapter=one.adapter), one)
     complain(f"{one.adapter}: {error}")
     return error.exit_code
@@ -182,5 +195,5 @@ def _worst(codes: Sequence[int]) -> int:
     return max(codes, key=gravity)
 
 
-def _problem_writer(work: WorkFolder) -> Callable[[GateError], None]:
-    return lambda error: work.write_problem(problem_of(error, "answer", exit_code=error.exit_code))
+def _problem_writer(work: WorkFolder, step: StepName) -> Callable[[GateError], None]:
+    return lambda error: work.write_problem(problem_of(error, step, exit_code=error.exit_code))

@@ -18,8 +18,8 @@ from gate.adapters.locate import WEIGHTS_FILE, locate
 from gate.adapters.peft_config import CONFIG_FILE
 from gate.errors import AdapterRefused, BrokenRun
 from gate.transport.git import Entry, all_files, entry_at, list_folder, repository_path, resolve_commit
-from gate.transport.git_history import nearest_folder
 from gate.transport.git_lfs import lfs_folder
+from gate.transport.git_paths import nearest_folder
 
 LARGEST_ADAPTER_GIB = 4
 LARGEST_MODEL_GIB = 512

@@ -14,7 +14,8 @@ from gate.errors import AdapterRefused
 WEIGHTS_FILE = "adapter_model.safetensors"
 PICKLE_FILE = "adapter_model.bin"
 
-_CHECKPOINT = re.compile(r"checkpoint-([0-9]{1,12})")
+CHECKPOINT = re.compile(r"checkpoint-([0-9]{1,12})")
+"""The folder that a trainer leaves after so many steps."""
 _NAMED_AT_MOST = 5
 
 
@@ -37,7 +38,7 @@ def locate(
     if {CONFIG_FILE, WEIGHTS_FILE, PICKLE_FILE} & set(files("")):
         return "", None
     names = folders("")
-    steps = {int(found[1]): found[0] for name in names if (found := _CHECKPOINT.fullmatch(name))}
+    steps = {int(found[1]): found[0] for name in names if (found := CHECKPOINT.fullmatch(name))}
     named = [name for name in names if name not in steps.values() and CONFIG_FILE in files(name)]
     if len(named) == 1:
         return named[0], f"{place}: the adapter is in {named[0]!r:.80}"

@@ -12,8 +12,8 @@ from gate.adapters.committed_file import fetch_absent, is_here, stored, write
 from gate.config.load import LoadedConfig, load_config, parse_config
 from gate.errors import BrokenRun, ConfigError
 from gate.transport.git import Entry, entry_at, read_file, resolve_commit
-from gate.transport.git_history import outermost_repository
 from gate.transport.git_lfs import lfs_folder
+from gate.transport.git_paths import outermost_repository
 
 _LARGEST_CONFIG_MIB = 1
 _LARGEST_FILE_MIB = 1024
@@ -97,16 +97,39 @@ def changed_in(loaded: LoadedConfig, candidate: str, *, others: Sequence[str], s
     return tuple(changed)
 
 
+def file_at(loaded: LoadedConfig, written: str, ref: str, *, start: Path, into: Path) -> Path:
+    """Bring a file that the configuration names out of another commit than the configuration's.
+
+    For what belongs to the candidate and not to how it is judged, such as the rows that it was trained on.
+
+    Args:
+        loaded: The configuration.
+        written: The path, as the configuration writes it.
+        ref: A commit, tag or branch.
+        start: As of `outermost_repository`.
+        into: A folder that belongs to the caller.
+
+    Raises:
+        UsageError: There is no git, no repository or no such commit.
+        ConfigError: The commit holds no such file.
+        AdapterRefused: It is in git LFS and cannot be had.
+        BrokenRun: Git could not read it.
+    """
+    top, below = outermost_repository(loaded.path, start)
+    return _CommittedFiles(top, resolve_commit(top, ref), folder=PurePosixPath(below).parent, into=into).take(written)
+
+
 def named_files(loaded: LoadedConfig) -> tuple[str, ...]:
-    """The files that are part of a configuration as its paths name them: cases, schemas, prompts, training data."""
+    """The files that are part of a configuration as its paths name them: cases, schemas and prompts.
+
+    What the candidate was trained on is not among them: it changes with the candidate.
+    """
     config = loaded.config
     prompted = config.prompted
     named = [
         *(suite.cases for suite in config.suites.values()),
         *loaded.schemas,
         *((prompted.system, prompted.shots) if prompted is not None else ()),
-        config.training.data,
-        config.training.log,
     ]
     return tuple(dict.fromkeys(name for name in named if name is not None))
 
@@ -149,7 +172,7 @@ class _CommittedFiles:
         if entry is None:
             raise ConfigError(
                 f"{written}: the commit {self._commit[:_SHOWN_COMMIT]} holds no such file",
-                fix="Commit it there, or read the configuration from another commit with --config-ref.",
+                fix="Commit it there, or name another commit.",
             )
         if entry.kind != "file":
             kind = {"link": "a symbolic link", "submodule": "a submodule", "folder": "a folder"}.get(

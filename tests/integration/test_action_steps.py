@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from action_repository import CONFIG, Repository, Runner, make_repository
+from action_repository import CONFIG, QUICKSTART, Repository, Runner, make_repository
 from conftest import Ran
 
 from gate.action.collecting import Collected, collect
@@ -153,6 +153,23 @@ def test_steps__every_changed_adapter_has_a_round_and_none_hides_another(
         ("adapters/linked", "error"),
     ]
     assert list(notes) == plan["notes"]
+
+
+def test_steps__the_first_training_data_comes_with_the_adapter_that_knows_it(
+    repository: Repository, runner: Runner
+) -> None:
+    repository.write("gate.yaml", CONFIG + "training: {data: data/train.jsonl}\n")
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    repository.adapter("forgetful")
+    repository.write("data/train.jsonl", (QUICKSTART / "data" / "train.jsonl").read_text("utf-8"))
+    runner.pull_request(repository.commit())
+    answered = runner.step("answer")
+    assert answered.returncode == 0, answered.stderr
+    (rows,) = [one for one in runner.read("rounds/adapters-support/manifest.json")["preflight"] if one["id"] == "P28"]
+    assert rows["outcome"] == "ok", rows
+    assert runner.read("plan.json")["notes"] == []
 
 
 def test_steps__nothing_to_gate(repository: Repository, runner: Runner) -> None:

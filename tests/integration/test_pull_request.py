@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from action_repository import make_repository
-from fake_github import FakeGitHub, Trouble
+from fake_github import TOKEN, FakeGitHub, Trouble
 from pull_request import PullRequest, codes
-from runner import Job
+from runner import Job, has_failed
 
 pytest_plugins = ["github_fixtures"]
 
@@ -102,3 +102,17 @@ def test_action__a_comment_that_may_not_be_posted_changes_nothing_else(proposal:
     done = proposal.run()
     assert codes(done) == {"Answer": 0, "Compare": 1, "Publish": 4, "Clean up": 0}
     assert proposal.job.outputs()["verdict"] == "fail"
+    assert has_failed(done)
+
+
+def test_action__a_github_that_is_out_of_order_turns_no_passing_job_red(proposal: PullRequest) -> None:
+    proposal.repository.write("adapters/support/README.md", "words")
+    proposal.github.troubles += [Trouble("GET", "/comments", status=401) for _ in range(2)]
+    done = proposal.push()
+    assert codes(done) == {"Answer": 0, "Compare": 0, "Publish": 4, "Clean up": 0}
+    assert not has_failed(done)
+    outputs = proposal.job.outputs()
+    assert (outputs["exit-code"], outputs["passed"], outputs["comment-url"]) == ("0", "true", "")
+    again = proposal.job.run(github_token=TOKEN, mode="publish", **proposal.inputs)
+    assert codes(again) == {"Publish": 4, "Clean up": 0}
+    assert has_failed(again)

@@ -1,5 +1,6 @@
 """Which commit is judged by which, and which adapters, for every event."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,18 @@ def test_plan_action__without_the_branch_the_base_of_the_event_counts(repository
     repository.git("update-ref", "-d", "refs/remotes/origin/main")
     runner.pull_request(head)
     assert plan(runner).config_commit == repository.git("rev-parse", "main")
+
+
+def test_plan_action__a_clone_of_the_fork_does_not_say_where_the_base_branch_is(
+    repository: Repository, runner: Runner
+) -> None:
+    main = repository.git("rev-parse", "main")
+    head = propose(repository)
+    repository.git("update-ref", "refs/remotes/origin/main", head)
+    runner.pull_request(head)
+    assert plan(runner).config_commit == head
+    repository.git("remote", "set-url", "origin", "https://github.com/somebody/Hello-World")
+    assert plan(runner).config_commit == main
 
 
 def test_plan_action__what_is_not_in_the_clone_is_an_error_with_the_fix(repository: Repository, runner: Runner) -> None:
@@ -178,6 +191,19 @@ def test_plan_action__the_last_of_several_is_removed(repository: Repository, run
     assert made.notes == ("adapters/other was removed, so there is nothing to judge of it.",)
 
 
+@pytest.mark.parametrize("name", [b"\xff", b"a\nb", "a\u202eb".encode()])
+def test_plan_action__a_name_that_cannot_be_written_down(repository: Repository, runner: Runner, name: bytes) -> None:
+    repository.adapter("careful", "adapters/other")
+    repository.write("gate.yaml", CONFIG.replace("adapters/support", "adapters"))
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    repository.adapter("forgetful", f"adapters/{os.fsdecode(name)}")
+    runner.pull_request(repository.commit())
+    with pytest.raises(UsageError, match="the path of an adapter must be UTF-8"):
+        plan(runner)
+
+
 @pytest.mark.parametrize("adapter", ["/etc", "../outside"])
 def test_plan_action__an_adapter_outside_the_repository(repository: Repository, runner: Runner, adapter: str) -> None:
     runner.pull_request(propose(repository))
@@ -196,6 +222,27 @@ def test_plan_action__a_candidate_from_the_hub_is_judged_when_the_configuration_
     assert (judged(made), made.candidate_commit) == (["a/b"], None)
     runner.push(head, repository.commit("nothing"))
     assert judged(plan(runner)) == []
+
+
+def test_plan_action__a_proposed_revision_of_the_hub_is_judged_after_the_merge_which_is_told(
+    repository: Repository, runner: Runner
+) -> None:
+    hub = CONFIG.replace("adapter: adapters/support", "adapter: a/b, revision: v1")
+    repository.write("gate.yaml", hub)
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    repository.write("README.md", "words")
+    runner.pull_request(repository.commit())
+    assert plan(runner).notes == ()
+    repository.write("gate.yaml", hub.replace("v1", "v2"))
+    runner.pull_request(repository.commit())
+    made = plan(runner)
+    assert judged(made) == []
+    effect, revision = made.notes
+    assert "takes effect after the merge: gate.yaml" in effect
+    assert revision.startswith("The candidate a/b comes from the hub")
+    assert "judged after the merge" in revision
 
 
 def test_plan_action__a_renamed_configuration_is_the_old_one(repository: Repository, runner: Runner) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from action_repository import CONFIG, Repository, make_repository
 
-from gate.config.trusted import changed_in, holds_config, named_files, trusted_config
+from gate.config.trusted import changed_in, file_at, holds_config, named_files, trusted_config
 from gate.errors import ConfigError, GateError, UsageError
 
 
@@ -173,6 +173,20 @@ def test_changed_in__what_the_candidate_has_alone(repository: Repository) -> Non
         alone = changed_in(loaded, candidate, others=[main, began], start=repository.path)
         assert alone == ("gate.yaml", "evals/person.schema.json")
         assert "evals/facts.jsonl" in changed_in(loaded, candidate, others=[main], start=repository.path)
+
+
+def test_named_files__what_the_candidate_was_trained_on_is_its_own(repository: Repository, tmp_path: Path) -> None:
+    repository.write("gate.yaml", CONFIG + "training: {data: data/train.jsonl, log: log.json}\n")
+    main = repository.commit()
+    repository.branch()
+    repository.write("data/train.jsonl", "rows of the proposal")
+    candidate = repository.commit()
+    with trusted_config(Path("gate.yaml"), main, start=repository.path) as loaded:
+        assert changed_in(loaded, candidate, others=[main], start=repository.path) == ()
+        found = file_at(loaded, "data/train.jsonl", candidate, start=repository.path, into=tmp_path / "new")
+        assert found.read_text() == "rows of the proposal"
+        with pytest.raises(ConfigError, match="data/train.jsonl: the commit .* holds no such file"):
+            file_at(loaded, "data/train.jsonl", main, start=repository.path, into=tmp_path / "old")
 
 
 def test_holds_config__a_commit_without_one(repository: Repository) -> None:

@@ -1,19 +1,11 @@
-"""What a clone knows: tips, ancestors, credentials."""
+"""What a clone knows: tips and ancestors."""
 
 from pathlib import Path
 
 import pytest
 from action_repository import Repository
 
-from gate.errors import UsageError
-from gate.transport.git_history import (
-    known_commit,
-    merge_base,
-    nearest_folder,
-    outermost_repository,
-    remote_tip,
-    stored_credentials,
-)
+from gate.transport.git_history import is_cloned_from, known_commit, merge_base, remote_tip
 
 
 @pytest.fixture
@@ -45,6 +37,33 @@ def test_remote_tip__only_a_branch_of_that_very_name(repository: Repository) -> 
     assert remote_tip(repository.path, "--all") is None
 
 
+@pytest.mark.parametrize(
+    ("address", "server", "same"),
+    [
+        ("https://github.com/owner/name", "https://github.com", True),
+        ("https://github.com/Owner/Name.git", "https://github.com", True),
+        ("https://github.com/owner/name/", "https://github.com", True),
+        ("git@github.com:owner/name.git", "https://github.com", True),
+        ("ssh://git@github.com/owner/name.git", "https://github.com", True),
+        ("https://ghes.example:8443/owner/name", "https://ghes.example:8443", True),
+        ("https://github.com/fork/name", "https://github.com", False),
+        ("https://github.com/owner/name/more", "https://github.com", False),
+        ("https://evil.example/owner/name", "https://github.com", False),
+        ("https://github.com@evil.example/owner/name", "https://github.com", False),
+        ("file:///owner/name", "https://github.com", False),
+        ("/owner/name", "https://github.com", False),
+        ("https://[", "https://github.com", False),
+        ("", "https://github.com", False),
+    ],
+)
+def test_is_cloned_from__only_that_repository_on_that_server(
+    repository: Repository, address: str, server: str, same: bool
+) -> None:
+    if address:
+        repository.git("config", "remote.origin.url", address)
+    assert is_cloned_from(repository.path, server, "owner/name") is same
+
+
 def test_merge_base__where_the_branches_part(repository: Repository) -> None:
     first = repository.git("rev-parse", "HEAD")
     repository.branch()
@@ -54,70 +73,3 @@ def test_merge_base__where_the_branches_part(repository: Repository) -> None:
     assert merge_base(repository.path, one, other) == first
     repository.git("checkout", "-q", "--orphan", "alone")
     assert merge_base(repository.path, repository.commit(), other) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "found"),
-    [
-        ("http.https://github.com/.extraheader", "AUTHORIZATION: basic eDp5", True),
-        ("http.https://github.com/.extraheader", "X-Trace: 1", False),
-        ("remote.origin.url", "https://user:word@example.org/a/b", True),
-        ("remote.origin.url", "https://ghp_abc@github.com/a/b", True),
-        ("remote.origin.url", "https://someone@example.org/a/b", False),
-        ("remote.origin.url", "ssh://git@example.org/a/b", False),
-        ("remote.origin.url", "git@example.org:a/b", False),
-        ("url.https://x:word@example.org/.insteadOf", "https://example.org/", True),
-        ("remote.origin.pushurl", "https://x:word@example.org/a", True),
-    ],
-)
-def test_stored_credentials__named_but_never_shown(repository: Repository, name: str, value: str, found: bool) -> None:
-    repository.git("config", name, value)
-    told = stored_credentials(repository.path)
-    assert (told is not None) is found
-    assert "word" not in (told or "")
-
-
-@pytest.mark.parametrize("place", ["matching", "other condition", "submodule"])
-def test_stored_credentials__in_files_beside_the_configuration(
-    repository: Repository, tmp_path: Path, place: str
-) -> None:
-    kept = '[http "https://github.com/"]\n\textraheader = AUTHORIZATION: basic eDp5\n'
-    file = tmp_path / "git-credentials.config"
-    if place == "submodule":
-        file = repository.path / ".git" / "modules" / "deep" / "one" / "config"
-        file.parent.mkdir(parents=True)
-    else:
-        folder = repository.path / ".git" if place == "matching" else Path("/github/workspace/.git")
-        repository.git("config", f"includeIf.gitdir:{folder}.path", str(file))
-    assert stored_credentials(repository.path) is None
-    file.write_text(kept)
-    assert stored_credentials(repository.path) == "http.https://github.com/.extraheader"
-
-
-def test_stored_credentials__files_that_include_each_other(repository: Repository, tmp_path: Path) -> None:
-    file = tmp_path / "loop.config"
-    file.write_text(f"[include]\n\tpath = {file}\n")
-    repository.git("config", "includeIf.gitdir:/nowhere/.path", str(file))
-    assert stored_credentials(repository.path) is None
-
-
-def test_outermost_repository__by_names_alone(repository: Repository, tmp_path: Path) -> None:
-    top = repository.path
-    assert outermost_repository(Path("a/../b/gate.yaml"), top) == (top, "b/gate.yaml")
-    (top / "sub").mkdir()
-    assert outermost_repository(Path("gate.yaml"), top / "sub") == (top, "sub/gate.yaml")
-    assert outermost_repository(top / "gone" / "gate.yaml", tmp_path / "elsewhere") == (top, "gone/gate.yaml")
-    assert outermost_repository(Path("ws/gate.yaml"), tmp_path) == (top, "gate.yaml")
-    with pytest.raises(UsageError, match="no git repository"):
-        outermost_repository(Path("gate.yaml"), tmp_path)
-
-
-def test_outermost_repository__above_it_links_are_nobody_elses(repository: Repository, tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(repository.path)
-    assert outermost_repository(Path("gate.yaml"), tmp_path / "link") == (repository.path, "gate.yaml")
-    assert outermost_repository(tmp_path / "link" / "gate.yaml", Path.cwd()) == (repository.path, "gate.yaml")
-
-
-def test_nearest_folder__of_what_is_not_there(tmp_path: Path) -> None:
-    assert nearest_folder(tmp_path / "a" / "b") == tmp_path
-    assert nearest_folder(tmp_path) == tmp_path

@@ -1,0 +1,40 @@
+"""Which repository a path belongs to."""
+
+from pathlib import Path
+
+import pytest
+from action_repository import Repository
+
+from gate.errors import UsageError
+from gate.transport.git_paths import nearest_folder, outermost_repository
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    (tmp_path / "ws").mkdir()
+    repository = Repository(tmp_path / "ws")
+    repository.git("init", "-q")
+    repository.commit("first")
+    return repository
+
+
+def test_outermost_repository__by_names_alone(repository: Repository, tmp_path: Path) -> None:
+    top = repository.path
+    assert outermost_repository(Path("a/../b/gate.yaml"), top) == (top, "b/gate.yaml")
+    (top / "sub").mkdir()
+    assert outermost_repository(Path("gate.yaml"), top / "sub") == (top, "sub/gate.yaml")
+    assert outermost_repository(top / "gone" / "gate.yaml", tmp_path / "elsewhere") == (top, "gone/gate.yaml")
+    assert outermost_repository(Path("ws/gate.yaml"), tmp_path) == (top, "gate.yaml")
+    with pytest.raises(UsageError, match="no git repository"):
+        outermost_repository(Path("gate.yaml"), tmp_path)
+
+
+def test_outermost_repository__above_it_links_are_nobody_elses(repository: Repository, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(repository.path)
+    assert outermost_repository(Path("gate.yaml"), tmp_path / "link") == (repository.path, "gate.yaml")
+    assert outermost_repository(tmp_path / "link" / "gate.yaml", Path.cwd()) == (repository.path, "gate.yaml")
+
+
+def test_nearest_folder__of_what_is_not_there(tmp_path: Path) -> None:
+    assert nearest_folder(tmp_path / "a" / "b") == tmp_path
+    assert nearest_folder(tmp_path) == tmp_path
