@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from action_repository import CONFIG, Repository, Runner, make_repository
-from builders import a_round
+from builders import a_finding, a_round
 from fake_github import TOKEN, FakeGitHub
 from github_events import payload, variables
 from runner import ROOT, Job
@@ -76,7 +76,7 @@ THREATS: dict[int, tuple[str, tuple[str, ...]]] = {
     16: ("inputs and names that are shell", (
         "integration/test_launcher::test_launch__inputs_are_never_code_or_options",
         "integration/test_launcher::test_action__no_input_and_no_name_is_code",
-        "docker/test_launcher::test_launch__inputs_arrive_as_they_are_and_are_never_code_or_options",
+        "docker/test_containers::test_launch__inputs_arrive_as_they_are_and_are_never_code_or_options",
         "integration/test_workflows::test_action__inputs_reach_scripts_through_the_environment_and_secrets_only_their_step")),
     17: ("Markdown of a model", (
         "unit/report/test_report_markdown::test_markdown__hostile_text_stays_text",
@@ -98,8 +98,8 @@ THREATS: dict[int, tuple[str, tuple[str, ...]]] = {
         f"{STEPS}::test_answer__no_model_runs_beside_a_secret",
         f"{STEPS}::test_answer__no_model_runs_beside_the_credentials_of_a_checkout",
         "integration/test_launcher::test_launch__on_the_host_too_a_step_sees_only_what_it_needs",
-        "docker/test_launcher::test_launch__a_step_sees_its_own_secret_and_no_other",
-        "docker/test_launcher::test_launch__only_a_step_that_needs_the_network_has_one")),
+        "docker/test_containers::test_launch__a_step_sees_its_own_secret_and_no_other",
+        "docker/test_containers::test_launch__only_a_step_that_needs_the_network_has_one")),
     22: ("YAML that runs code", (
         "unit/config/test_config_positions::test_parse__refuses_with_the_place",
         "integration/test_threats::test_answer__a_function_in_the_first_configuration_is_never_called",
@@ -151,7 +151,7 @@ def test_publish__the_artifact_of_a_fork_is_believed_in_nothing(tmp_path: Path, 
         bootstrap=False, notes=(),
     ))  # fmt: skip
     round_file = work.round_folder(one) / "round.json"
-    round_file.write_text(report.dump(a_round()), "utf-8")
+    round_file.write_text(report.dump(a_round(commit=HEAD, findings=(a_finding(guards=True),))), "utf-8")
     match lie:
         case "ten megabytes":
             round_file.write_text('{"comment": "' + "x" * 10_000_000 + '"}')
