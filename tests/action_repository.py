@@ -42,6 +42,7 @@ class Repository:
     def git(self, *arguments: str) -> str:
         """Run git with nobody's settings."""
         nobody = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "init.defaultBranch=main"]
+        nobody += ["-c", "safe.directory=*"]  # after a run the files may be those of the runner's user
         environment = {**os.environ, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_CONFIG_GLOBAL": os.devnull}
         command = ["git", *nobody, *arguments]
         ran = subprocess.run(command, cwd=self.path, env=environment, check=True, capture_output=True, text=True)
