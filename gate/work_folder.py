@@ -14,7 +14,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gate.data.whole_file import write_whole
-from gate.errors import BrokenRun, RecordsError, UsageError
+from gate.errors import EXIT_BROKEN, BrokenRun, RecordsError, UsageError
 from gate.run_folder import REPORT, ROUND, RunFolder
 
 PLAN, PROBLEM, ROUNDS = "plan.json", "problem.json", "rounds"
@@ -203,6 +203,16 @@ def problem_of(error: BaseException, step: StepName, *, exit_code: int, adapter:
     return Problem(
         step=step, exit_code=exit_code, message=text[:_MESSAGE_CHARACTERS], adapter=adapter and _text(adapter)
     )
+
+
+def unanswered(one: JudgedAdapter) -> Problem:
+    """Say that the first step was over before it had answered for an adapter, and left no word of why."""
+    error = BrokenRun(
+        "The step `answer` ended without a word before it had answered every case: the process was killed, perhaps "
+        "because memory ran out.",
+        fix="Look at the end of its log; lower `engine: {batch_tokens: ...}` or use a larger machine.",
+    )
+    return problem_of(error, "answer", exit_code=EXIT_BROKEN, adapter=one.adapter)
 
 
 def slugs(adapters: Sequence[str]) -> Iterator[str]:
