@@ -169,9 +169,16 @@ class WorkFolder:
         return None if content is None else _validated(_PLAN, content, self.path / PLAN)
 
     def write_problem(self, problem: Problem, one: JudgedAdapter | None = None) -> None:
-        """Leave word of what went wrong, with an adapter or with the whole step."""
+        """Leave word of what went wrong, with an adapter or with the whole step.
+
+        Raises:
+            BrokenRun: The folder cannot be written to.
+        """
         folder = self.path if one is None else self.round_folder(one)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as broken:
+            raise BrokenRun(f"{folder}: cannot be written to: {broken.strerror or broken}.") from None
         write_whole(folder / PROBLEM, _PROBLEM.dump_json(problem, indent=2).decode() + "\n")
 
     def read_problem(self, one: JudgedAdapter | None = None) -> Problem | None:

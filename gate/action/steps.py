@@ -6,7 +6,7 @@ runner reads no commands.
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -135,11 +135,10 @@ def _step(name: StepName, environ: Mapping[str, str]) -> Iterator[WorkFolder]:
     with commands_stopped(print_command):
         try:
             yield work
-        except GateError as problem:
-            work.write_problem(problem_of(problem, name, exit_code=problem.exit_code))
-            raise
         except Exception as problem:
-            work.write_problem(problem_of(problem, name, exit_code=EXIT_BROKEN))
+            code = problem.exit_code if isinstance(problem, GateError) else EXIT_BROKEN
+            with suppress(BrokenRun):  # where no word can be left, the problem itself is still what must be said
+                work.write_problem(problem_of(problem, name, exit_code=code))
             raise
 
 

@@ -99,6 +99,16 @@ def test_compare__a_killed_first_step_is_not_blamed_on_the_second(
     assert runner.read("rounds/adapters-support/problem.json")["step"] == "answer"
 
 
+def test_steps__a_work_folder_that_cannot_be_is_said_in_a_sentence(repository: Repository, runner: Runner) -> None:
+    runner.dispatch(repository.git("rev-parse", "main"))
+    (file := runner.temp / "file").write_text("")
+    work = str(file / "gate")
+    for step, code in (("answer", 4), ("compare", 3)):
+        ran = runner.step(step, GATE_WORK=work)
+        assert (ran.returncode, "Not a directory" in ran.stderr) == (code, True)
+        assert "unexpected" not in ran.stderr
+
+
 def test_compare__a_deadline_is_no_verdict(repository: Repository, runner: Runner) -> None:
     repository.branch()
     repository.adapter("forgetful")
