@@ -139,14 +139,25 @@ def _read(path: Path, fix: str) -> bytes:
 def _read_json(path: Path, written: str) -> object:
     """Read a JSON file that the configuration names. ValueErrors become errors at the naming key."""
     try:
-        if path.stat().st_size > _MAX_SCHEMA_BYTES:
-            raise ValueError(f"{written}: larger than {_MAX_SCHEMA_BYTES:,} bytes")
-        content: object = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as problem:
-        raise ValueError(f"{written}: {problem.strerror or problem}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as problem:
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= _MAX_SCHEMA_BYTES else b""
+    except (OSError, ValueError) as problem:  # a ValueError: no file can have such a name
+        why = problem.strerror if isinstance(problem, OSError) else problem
+        raise ValueError(f"{written}: {why}") from None
+    if size > _MAX_SCHEMA_BYTES:
+        raise ValueError(f"{written}: larger than {_MAX_SCHEMA_BYTES:,} bytes")
+    try:
+        content: object = json.loads(data.decode("utf-8-sig"), parse_int=_integer)
+    except (ValueError, RecursionError) as problem:
         raise ValueError(f"{written}: not valid JSON: {problem}") from None
     return content
+
+
+def _integer(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # Python refuses thousands of digits, in words for programmers
+        raise ValueError(f"a number of {len(digits):,} characters is out of range") from None
 
 
 def _describe(error: ErrorDetails, document: Document) -> str:
