@@ -16,6 +16,7 @@ from gate.config.positions import Path as Place
 from gate.config.schema import GateConfig
 from gate.config.suggest import Schema, did_you_mean, known_keys
 from gate.errors import ConfigError
+from gate.transport.git_lfs import is_pointer
 
 _MAX_SCHEMA_BYTES = 1_048_576
 _SHOWN_AT_MOST = 20
@@ -88,6 +89,11 @@ def parse_config(
     Raises:
         ConfigError: With every problem found, one a line.
     """
+    if is_pointer(data):
+        raise ConfigError(
+            f"{path.name}: a git-LFS pointer, and not the configuration itself",
+            fix="Fetch it with `git lfs pull`; for a configuration that is read from a commit, keep it out of git LFS.",
+        )
     document = parse(data, path.name)
     if not isinstance(document.value, dict):
         found = "it is empty" if document.value is None else "found something else"

@@ -218,3 +218,8 @@ def test_load_config__a_schema_with_an_endless_number(tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text('{"minimum": ' + "1" * 5000 + "}")
     told = refusal(tmp_path, MINIMAL.replace("{kind: exact_match}", "{kind: json_schema, schema: s.json}"))
     assert "s.json: not valid JSON: a number of 5,000 characters is out of range" in told
+
+
+def test_load_config__a_pointer_of_git_lfs_is_named_as_such(tmp_path: Path) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 1234\n"
+    assert refusal(tmp_path, pointer).startswith("gate.yaml: a git-LFS pointer, and not the configuration itself")

@@ -102,6 +102,13 @@ def test_trusted_config__a_schema_whose_name_is_too_long_for_a_file(repository: 
     assert "holds no such file" in told
 
 
+def test_trusted_config__a_pointer_of_git_lfs_is_named_as_such(repository: Repository) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 1234\n"
+    repository.write("gate.yaml", pointer)
+    repository.commit()
+    assert "gate.yaml: a git-LFS pointer" in refusal(repository, "main")
+
+
 def test_trusted_config__a_schema_that_is_no_file_is_an_error_at_its_key(repository: Repository) -> None:
     (repository.path / "evals" / "person.schema.json").unlink()
     (repository.path / "evals" / "person.schema.json").symlink_to("/etc/passwd")
