@@ -49,9 +49,10 @@ class LoadedConfig:
         """The file that a path in the configuration means.
 
         Raises:
-            ConfigError: The commit that the configuration was read from holds no such file.
+            ConfigError: The commit that the configuration was read from holds no such file, or it is in the home of a
+                user that there is not.
         """
-        return self.folder / Path(written).expanduser() if self.take is None else self.take(written)
+        return _beside(self.folder, written) if self.take is None else self.take(written)
 
     def holds(self, written: str) -> bool:
         """Whether there is a file at a path in the configuration."""
@@ -103,7 +104,7 @@ def parse_config(
     def read_json(written: str) -> object:
         schemas.append(written)
         try:
-            return _read_json(path.parent / Path(written).expanduser() if take is None else take(written), written)
+            return _read_json(_beside(path.parent, written) if take is None else take(written), written)
         except ConfigError as problem:
             raise ValueError(problem.message) from None
 
@@ -127,6 +128,13 @@ def parse_config(
 def json_schema() -> Schema:
     """The JSON Schema of `gate.yaml`, for editors."""
     return GateConfig.model_json_schema()
+
+
+def _beside(folder: Path, written: str) -> Path:
+    try:
+        return folder / Path(written).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{written}: there is no such user", fix="Write the path out.") from None
 
 
 def _read(path: Path, fix: str) -> bytes:

@@ -214,6 +214,15 @@ def test_load_config__what_cannot_be_shown_stored_or_opened_is_refused(
     assert said in refusal(tmp_path, MINIMAL.replace(old, new, 1))
 
 
+def test_load_config__the_home_of_nobody_is_no_folder(tmp_path: Path) -> None:
+    scorer = "{kind: json_schema, schema: ~no-such-user/s.json}"
+    told = refusal(tmp_path, MINIMAL.replace("{kind: exact_match}", scorer))
+    assert "~no-such-user/s.json: there is no such user" in told
+    (tmp_path / "gate.yaml").write_text(MINIMAL)
+    with pytest.raises(ConfigError, match="no such user"):
+        load_config(tmp_path / "gate.yaml").resolve("~no-such-user/cases.jsonl")
+
+
 def test_load_config__a_schema_with_an_endless_number(tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text('{"minimum": ' + "1" * 5000 + "}")
     told = refusal(tmp_path, MINIMAL.replace("{kind: exact_match}", "{kind: json_schema, schema: s.json}"))
