@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gate import errors, outputs, report
-from gate.data.whole_file import write_whole
+from gate.data.whole_file import refuse_other_than_file, write_whole
 from gate.domain import Round, VerdictOutcome
 from gate.errors import BrokenRun, GateError
 from gate.github import files, workflow_commands
@@ -26,6 +26,7 @@ from gate.report import Annotation, Judged, Links, Problem
 
 _NOT_ALLOWED = frozenset({403, 404, 410})
 """Statuses that mean: not with this token, or not here. Then there is simply no comment."""
+_COMMENT_FILE = "--comment-file"
 _CHECK_SUMMARY_BYTES = 60_000
 _CHECK_NAME = "gate verdict"
 """Another one than that of the job, which a branch protection may require: no published word may stand in for it."""
@@ -100,7 +101,7 @@ def publish(
         said: What a reader must know of how this came about.
 
     Raises:
-        UsageError: The environment is not that of a workflow run, or a wish cannot be.
+        UsageError: The environment is not that of a workflow run, or a wish cannot be granted.
         BrokenRun: GitHub is out of order, or a file cannot be written to.
 
     Whatever is raised, what could be told has been told, and the outputs of the verdict first of all.
@@ -117,7 +118,7 @@ def publish(
     )
     run = _Publication(page, wishes, event, environ=environ, channels=channels)
     failures: list[GateError] = []
-    for tell in (run.write_summary, run.write_remarks, run.tell_comment, run.post_check):
+    for tell in (run.write_summary, run.write_remarks, run.tell_comment, run.leave_comment, run.post_check):
         try:
             tell()
         except GateError as problem:
@@ -153,6 +154,8 @@ class _Publication:
     ) -> None:
         self._page, self._wishes, self._event, self._environ = page, wishes, event, environ
         self._channels = channels
+        self._url: str | None = None
+        """Of the comment; None: none was posted."""
 
     def write_summary(self) -> None:
         if path := self._environ.get("GITHUB_STEP_SUMMARY"):
@@ -170,17 +173,21 @@ class _Publication:
             self._channels.out(line)
 
     def tell_comment(self) -> None:
-        """Post the comment; if that cannot be, leave it in a file. Either way, say so in the outputs."""
-        url: str | None = None
+        """Post the comment."""
+        with self._degrading("comment"):
+            self._url = self._post_comment()
+
+    def leave_comment(self) -> None:
+        """Leave a comment that could not be posted in a file, and say in the outputs what became of it."""
+        target, left = self._wishes.comment_file, False
+        missing = self._url is None and bool(self._page.judged) and self._wishes.comment != "off"
         try:
-            with self._degrading("comment"):
-                url = self._post_comment()
+            if missing and target is not None:
+                refuse_other_than_file(target, option=_COMMENT_FILE)
+                write_whole(target, self._page.comment(), option=_COMMENT_FILE)
+                left = True
         finally:
-            target = self._wishes.comment_file
-            left = url is None and target is not None and bool(self._page.judged) and self._wishes.comment != "off"
-            if left and target is not None:
-                write_whole(target, self._page.comment())
-            outputs.write_comment(url=url, left=left, environ=self._environ)
+            outputs.write_comment(url=self._url, left=left, environ=self._environ)
 
     def post_check(self) -> None:
         head = self._wishes.commit or self._event.head_sha

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gate.data.whole_file import write_whole
-from gate.errors import BrokenRun, RecordsError, UsageError
+from gate.errors import EXIT_BROKEN, BrokenRun, RecordsError, UsageError
 from gate.run_folder import REPORT, ROUND, RunFolder
 
 PLAN, PROBLEM, ROUNDS = "plan.json", "problem.json", "rounds"
@@ -169,9 +169,16 @@ class WorkFolder:
         return None if content is None else _validated(_PLAN, content, self.path / PLAN)
 
     def write_problem(self, problem: Problem, one: JudgedAdapter | None = None) -> None:
-        """Leave word of what went wrong, with an adapter or with the whole step."""
+        """Leave word of what went wrong, with an adapter or with the whole step.
+
+        Raises:
+            BrokenRun: The folder cannot be written to.
+        """
         folder = self.path if one is None else self.round_folder(one)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as broken:
+            raise BrokenRun(f"{folder}: cannot be written to: {broken.strerror or broken}.") from None
         write_whole(folder / PROBLEM, _PROBLEM.dump_json(problem, indent=2).decode() + "\n")
 
     def read_problem(self, one: JudgedAdapter | None = None) -> Problem | None:
@@ -203,6 +210,16 @@ def problem_of(error: BaseException, step: StepName, *, exit_code: int, adapter:
     return Problem(
         step=step, exit_code=exit_code, message=text[:_MESSAGE_CHARACTERS], adapter=adapter and _text(adapter)
     )
+
+
+def unanswered(one: JudgedAdapter) -> Problem:
+    """Say that the first step was over before it had answered for an adapter, and left no word of why."""
+    error = BrokenRun(
+        "The step `answer` ended without a word before it had answered every case: the process was killed, perhaps "
+        "because memory ran out.",
+        fix="Look at the end of its log; lower `engine: {batch_tokens: ...}` or use a larger machine.",
+    )
+    return problem_of(error, "answer", exit_code=EXIT_BROKEN, adapter=one.adapter)
 
 
 def slugs(adapters: Sequence[str]) -> Iterator[str]:

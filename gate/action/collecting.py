@@ -8,7 +8,7 @@ from gate.report import Judged
 from gate.report import Problem as Told
 from gate.run_folder import ROUND
 from gate.stored_round import read_foreign_round
-from gate.work_folder import JudgedAdapter, Problem, WorkFolder
+from gate.work_folder import JudgedAdapter, Problem, WorkFolder, unanswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +58,14 @@ def _result(work: WorkFolder, one: JudgedAdapter, whole: Problem | None) -> Roun
     problem = work.read_problem(one)
     if problem is None and (path.exists() or path.is_symlink()):
         return read_foreign_round(path)
-    missing = Problem(step="compare", exit_code=EXIT_BROKEN, message="It was not decided about.", adapter=one.adapter)
-    return _told(problem or whole or missing)
+    return _told(problem or whole or _missing(work, one))
+
+
+def _missing(work: WorkFolder, one: JudgedAdapter) -> Problem:
+    """What is said of an adapter of which nobody left word: the step that did not do its part was killed."""
+    if not work.is_answered(one):
+        return unanswered(one)
+    return Problem(step="compare", exit_code=EXIT_BROKEN, message="It was not decided about.", adapter=one.adapter)
 
 
 def _told(problem: Problem) -> Told:

@@ -6,7 +6,7 @@ runner reads no commands.
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from gate.printing import complain, print_inert, print_round
 from gate.progress import ProgressDisplay
 from gate.transport.answer_store import default_path
 from gate.transport.git_paths import outermost_repository
-from gate.work_folder import ActionPlan, JudgedAdapter, Problem, StepName, WorkFolder, problem_of
+from gate.work_folder import ActionPlan, JudgedAdapter, StepName, WorkFolder, problem_of, unanswered
 
 _NOTHING = "Nothing to gate: neither an adapter nor its base was changed."
 
@@ -135,11 +135,10 @@ def _step(name: StepName, environ: Mapping[str, str]) -> Iterator[WorkFolder]:
     with commands_stopped(print_command):
         try:
             yield work
-        except GateError as problem:
-            work.write_problem(problem_of(problem, name, exit_code=problem.exit_code))
-            raise
         except Exception as problem:
-            work.write_problem(problem_of(problem, name, exit_code=EXIT_BROKEN))
+            code = problem.exit_code if isinstance(problem, GateError) else EXIT_BROKEN
+            with suppress(BrokenRun):  # where no word can be left, the problem itself is still what must be said
+                work.write_problem(problem_of(problem, name, exit_code=code))
             raise
 
 
@@ -157,10 +156,11 @@ def _answer(run: _Run, one: JudgedAdapter) -> int:
 def _compare(run: _Run, one: JudgedAdapter, *, now: datetime) -> int:
     known = run.work.read_problem(one)
     if known is None and not run.work.is_answered(one):
-        # The first step ended before this adapter's turn was over, and said why.
-        known = run.work.read_problem() or Problem(
-            step="answer", exit_code=EXIT_BROKEN, message="It has not been answered for.", adapter=one.adapter
-        )
+        # The first step ended before this adapter's turn was over, and said why unless it was killed.
+        known = run.work.read_problem()
+        if known is None:
+            known = unanswered(one)
+            run.work.write_problem(known, one)
     if known is not None:
         complain(f"{one.adapter}: {known.message}")
         return known.exit_code

@@ -16,6 +16,7 @@ from gate.config.positions import Path as Place
 from gate.config.schema import GateConfig
 from gate.config.suggest import Schema, did_you_mean, known_keys
 from gate.errors import ConfigError
+from gate.transport.git_lfs import is_pointer
 
 _MAX_SCHEMA_BYTES = 1_048_576
 _SHOWN_AT_MOST = 20
@@ -48,9 +49,10 @@ class LoadedConfig:
         """The file that a path in the configuration means.
 
         Raises:
-            ConfigError: The commit that the configuration was read from holds no such file.
+            ConfigError: The commit that the configuration was read from holds no such file, or it is in the home of a
+                user that there is not.
         """
-        return self.folder / Path(written).expanduser() if self.take is None else self.take(written)
+        return _beside(self.folder, written) if self.take is None else self.take(written)
 
     def holds(self, written: str) -> bool:
         """Whether there is a file at a path in the configuration."""
@@ -88,6 +90,11 @@ def parse_config(
     Raises:
         ConfigError: With every problem found, one a line.
     """
+    if is_pointer(data):
+        raise ConfigError(
+            f"{path.name}: a git-LFS pointer, and not the configuration itself",
+            fix="Fetch it with `git lfs pull`; for a configuration that is read from a commit, keep it out of git LFS.",
+        )
     document = parse(data, path.name)
     if not isinstance(document.value, dict):
         found = "it is empty" if document.value is None else "found something else"
@@ -97,7 +104,7 @@ def parse_config(
     def read_json(written: str) -> object:
         schemas.append(written)
         try:
-            return _read_json(path.parent / Path(written).expanduser() if take is None else take(written), written)
+            return _read_json(_beside(path.parent, written) if take is None else take(written), written)
         except ConfigError as problem:
             raise ValueError(problem.message) from None
 
@@ -123,6 +130,13 @@ def json_schema() -> Schema:
     return GateConfig.model_json_schema()
 
 
+def _beside(folder: Path, written: str) -> Path:
+    try:
+        return folder / Path(written).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{written}: there is no such user", fix="Write the path out.") from None
+
+
 def _read(path: Path, fix: str) -> bytes:
     try:
         return path.read_bytes()
@@ -139,14 +153,25 @@ def _read(path: Path, fix: str) -> bytes:
 def _read_json(path: Path, written: str) -> object:
     """Read a JSON file that the configuration names. ValueErrors become errors at the naming key."""
     try:
-        if path.stat().st_size > _MAX_SCHEMA_BYTES:
-            raise ValueError(f"{written}: larger than {_MAX_SCHEMA_BYTES:,} bytes")
-        content: object = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as problem:
-        raise ValueError(f"{written}: {problem.strerror or problem}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as problem:
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= _MAX_SCHEMA_BYTES else b""
+    except (OSError, ValueError) as problem:  # a ValueError: no file can have such a name
+        why = problem.strerror if isinstance(problem, OSError) else problem
+        raise ValueError(f"{written}: {why}") from None
+    if size > _MAX_SCHEMA_BYTES:
+        raise ValueError(f"{written}: larger than {_MAX_SCHEMA_BYTES:,} bytes")
+    try:
+        content: object = json.loads(data.decode("utf-8-sig"), parse_int=_integer)
+    except (ValueError, RecursionError) as problem:
         raise ValueError(f"{written}: not valid JSON: {problem}") from None
     return content
+
+
+def _integer(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # Python refuses thousands of digits, in words for programmers
+        raise ValueError(f"a number of {len(digits):,} characters is out of range") from None
 
 
 def _describe(error: ErrorDetails, document: Document) -> str:

@@ -21,6 +21,9 @@ Path = tuple[str | int, ...]
 
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _TAGS = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_NUMBERS = _TAGS[2:]
+_LONGEST_NUMBER = 100
+"""Characters. Python cannot show an integer of some thousand digits, nor make a fraction of one of some hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +131,19 @@ class _Reader:
         for key, child in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise self._error(key, "a key must be plain text")
+            self._refuse_no_text(key)
             if key.tag == "tag:yaml.org,2002:merge":
                 raise self._error(key, "merge keys (<<) are not supported: write the values out")
             yield key, child
 
     def _scalar(self, node: yaml.Node) -> Scalar:
+        self._refuse_no_text(node)
         if node.tag not in _TAGS:
             if node.tag.startswith("tag:yaml.org,2002:") and node.tag.rpartition(":")[2] in ("str", "timestamp"):
                 return str(node.value)  # a date stays text: whoever wants a date parses it
             raise self._error(node, f"the tag {node.tag!r:.60} is not allowed")
+        if node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER:
+            raise self._error(node, f"a number of {len(node.value):,} characters is out of range")
         try:
             value = self._constructor.construct_object(node)
         except (ValueError, KeyError):  # PyYAML looks booleans up in a table
@@ -144,6 +151,11 @@ class _Reader:
         if isinstance(value, float) and value - value != 0:
             raise self._error(node, "not a finite number")
         return value if isinstance(value, bool | int | float) else None
+
+    def _refuse_no_text(self, node: yaml.Node) -> None:
+        """Refuse half a character, which an escape can make and nothing can store or show."""
+        if any("\ud800" <= char <= "\udfff" for char in node.value):
+            raise self._error(node, "half of a surrogate pair is no text")
 
     def _error(self, node: yaml.Node, problem: str) -> ConfigError:
         place = _place(node)

@@ -4,7 +4,7 @@ What lies in the checkout is never looked at. Must not know why a commit is trus
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
@@ -150,12 +150,13 @@ class _CommittedFiles:
     def take(self, written: str) -> Path:
         """Bring a file that the configuration names to the disk."""
         path = path_in_repository(self._folder, written)
-        target = self._into / path
-        if target.is_file():
-            return target
+        entry, target = self._entry(path, written), self._into / path
+        with suppress(OSError):  # a name that no disk takes fails below
+            if target.is_file():
+                return target
         place = f"{PurePosixPath(path).parent} at {self._commit[:_SHOWN_COMMIT]}"
         store = lfs_folder(self._top)
-        file = stored(place, self._top, self._entry(path, written))
+        file = stored(place, self._top, entry)
         if file.size > _LARGEST_FILE_MIB * _MIB:
             raise ConfigError(f"{written}: larger than {_LARGEST_FILE_MIB:,} MiB")
         if not is_here(file, store):
@@ -189,8 +190,10 @@ def path_in_repository(folder: PurePosixPath, written: str) -> str:
     """Put a configured path behind its folder, and resolve `..` by name: a commit's links are not followed.
 
     Raises:
-        ConfigError: It is absolute or leads out of the repository.
+        ConfigError: It is absolute or leads out of the repository, or no file can have such a name.
     """
+    if "\0" in written:
+        raise ConfigError(f"{written!r:.80}: no file has a name with a null character", fix="Write the file's name.")
     if PurePosixPath(written).is_absolute() or written.startswith("~"):
         raise ConfigError(f"{written}: an absolute path is in no commit", fix="Write it relative to the configuration.")
     parts: list[str] = []

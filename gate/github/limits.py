@@ -7,6 +7,7 @@ References:
     https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
 """
 
+import re
 from collections.abc import Callable
 
 from gate.transport import retrying
@@ -15,6 +16,8 @@ from gate.transport.retrying import Reply
 _LONGEST_PAUSE_SECONDS = 120.0
 _SECONDARY_PAUSE_SECONDS = 60.0
 _SHORTEST_PAUSE_SECONDS = 1.0
+_TIME = re.compile("[0-9]{1,10}")
+"""Before the year 2287; a longer number is no time."""
 _SECONDARY_WORDS = ("secondary rate limit", "abuse detection")
 
 
@@ -49,6 +52,6 @@ def is_limit(reply: Reply) -> bool:
 def reset_time(reply: Reply) -> int | None:
     """From which moment on, in seconds since 1970, requests are taken again; None if the reply does not say so."""
     reset = reply.headers.get("x-ratelimit-reset", "")
-    if reply.headers.get("x-ratelimit-remaining") != "0" or not (reset.isascii() and reset.isdecimal()):
+    if reply.headers.get("x-ratelimit-remaining") != "0" or not _TIME.fullmatch(reset):
         return None
-    return int(reset[:12])
+    return int(reset)

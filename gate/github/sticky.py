@@ -5,10 +5,10 @@ marker, and the same account writes other comments. Nobody else's comment is eve
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gate.errors import BrokenRun
 from gate.github.client import GitHubClient, Making, Refused
 
 CommentMode = Literal["sticky", "new", "off"]
@@ -124,8 +124,12 @@ class StickyComment:
 
     def _remove(self, comments: Iterable[Comment]) -> None:
         for one in comments:
-            with suppress(Refused):  # another job may have been faster, and our comment is current all the same
+            try:
                 self._client.delete(self._one(one))
+            except Refused:  # another job may have been faster, and our comment is current all the same
+                continue
+            except BrokenRun:  # the next run removes what is left, so nobody waits here for each of many
+                return
 
     def _one(self, comment: Comment) -> str:
         return self._client.own(f"/issues/comments/{comment.id}")

@@ -103,10 +103,12 @@ def _plain_data(round_: Round) -> Json:
 
 def _parse(text: str) -> dict[str, Json]:
     try:
-        data: Json = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_repeated_key)
+        data: Json = json.loads(
+            text, parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=_no_repeated_key
+        )
     except RecursionError:
         raise _refusal("nested too deeply") from None
-    except ValueError as error:  # json.JSONDecodeError, an endless integer, or one of our two hooks
+    except ValueError as error:  # json.JSONDecodeError, or one of our hooks
         raise _refusal(f"not valid JSON: {error}") from None
     if not isinstance(data, dict):
         raise _refusal(f"{_kind(data)} instead of an object")
@@ -126,13 +128,19 @@ def _no_constant(name: str) -> Json:
     raise ValueError(f"{name} is not a number that JSON knows")
 
 
+def _integer(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # Python refuses thousands of digits, in words for programmers
+        raise ValueError(f"a number of {len(digits):,} characters is out of range") from None
+
+
 def _no_repeated_key(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(
-            f"the key {_show(next(key for key in keys if keys.count(key) > 1))} stands twice in one object"
-        )
+    result: dict[str, Json] = {}
+    for key, value in pairs:
+        if key in result:
+            raise ValueError(f"the key {_show(key)} stands twice in one object")
+        result[key] = value
     return result
 
 

@@ -1,5 +1,7 @@
 """What goes wrong in one step of the Action, and what that costs the others: as little as possible."""
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +9,13 @@ import pytest
 from action_repository import CONFIG, Repository, Runner, make_repository
 
 from gate import pipeline
+from gate.action.collecting import collect
 from gate.action.guards import refuse_missing_gpu
 from gate.action.steps import answer
 from gate.config.schema import GateConfig
 from gate.errors import BrokenRun
+from gate.report import Problem
+from gate.work_folder import WorkFolder
 
 
 @pytest.fixture
@@ -63,6 +68,45 @@ def test_answer__what_nobody_expected_of_one_adapter_costs_no_other_its_turn(
     assert problem["message"].startswith("Unexpected ZeroDivisionError: a bug")
     assert not (runner.work / "problem.json").exists()
     assert "adapters/other: Unexpected ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_compare__a_killed_first_step_is_not_blamed_on_the_second(
+    repository: Repository, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.branch()
+    repository.adapter("forgetful")
+    runner.pull_request(repository.commit())
+    monkeypatch.setattr(pipeline, "answer", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    if (child := os.fork()) == 0:
+        try:
+            answer(runner.environ)
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+    def told() -> Problem:
+        (one,) = collect(WorkFolder(runner.work)).judged
+        assert isinstance(one.result, Problem)
+        return one.result
+
+    before = told()
+    assert (before.step, before.exit_code) == ("answer", 4)
+    assert "ended without a word" in before.message
+    ran = runner.step("compare")
+    assert ran.returncode == 4, ran.stderr
+    assert "memory ran out" in ran.stderr
+    assert told() == before
+    assert runner.read("rounds/adapters-support/problem.json")["step"] == "answer"
+
+
+def test_steps__a_work_folder_that_cannot_be_is_said_in_a_sentence(repository: Repository, runner: Runner) -> None:
+    runner.dispatch(repository.git("rev-parse", "main"))
+    (file := runner.temp / "file").write_text("")
+    work = str(file / "gate")
+    for step, code in (("answer", 4), ("compare", 3)):
+        ran = runner.step(step, GATE_WORK=work)
+        assert (ran.returncode, "Not a directory" in ran.stderr) == (code, True)
+        assert "unexpected" not in ran.stderr
 
 
 def test_compare__a_deadline_is_no_verdict(repository: Repository, runner: Runner) -> None:

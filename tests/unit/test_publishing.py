@@ -1,5 +1,6 @@
 """What is told to GitHub, apart from how: outputs, the mark beside the commit, and nothing to gate."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from fake_github import TOKEN, ClientFor, FakeGitHub
 from github_events import payload, variables
 
 from gate.domain import Round
+from gate.errors import BrokenRun, UsageError
 from gate.github.sticky import StickyComment
 from gate.outputs import verdict_outputs
 from gate.publishing import Channels, Said, Wishes, publish
@@ -56,12 +58,13 @@ def tell(
     config: str | None = None,
     commit: str | None = None,
     notes: Sequence[str] = (),
+    comment_file: Path | None = None,
 ) -> list[str]:
     said: list[str] = []
     environ = {**variables(folder, "pull_request", payload("pull_request")), "GITHUB_API_URL": fake.api_url}
-    environ |= {"GITHUB_TOKEN": token}
+    environ |= {"GITHUB_TOKEN": token, "GITHUB_OUTPUT": str(folder / "output")}
     channels = Channels(out=said.append, say=said.append)
-    wishes = Wishes(check_run=check_run, config=config, commit=commit)
+    wishes = Wishes(check_run=check_run, config=config, commit=commit, comment_file=comment_file)
     publish(judged(*results), wishes, environ=environ, channels=channels, said=Said(notes=notes))
     return said
 
@@ -138,3 +141,33 @@ def test_publish__a_token_that_may_not_make_checks_still_comments(fake: FakeGitH
     said = tell(fake, tmp_path, a_round(), check_run=True)
     assert len(fake.comments) == 1
     assert said[-1].startswith("No check run: ")
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_publish__only_a_plain_file_makes_place_for_the_comment(fake: FakeGitHub, tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "there"
+    match kind:
+        case "folder":
+            target.mkdir()
+        case "link":
+            target.symlink_to(tmp_path / "elsewhere")
+        case "pipe":
+            os.mkfifo(target)
+    before = target.lstat()
+    fake.forbidden = "/comments"
+    with pytest.raises(UsageError, match="--comment-file: .* is no plain file") as refused:
+        tell(fake, tmp_path, a_round(), check_run=True, comment_file=target)
+    assert refused.value.exit_code == 3
+    after = target.lstat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    assert len(fake.checks) == 1
+    assert {"verdict=pass", "comment-url=", "comment-file-written=false"} <= set(
+        (tmp_path / "output").read_text().splitlines()
+    )
+
+
+def test_publish__a_comment_that_cannot_be_left_names_the_option(fake: FakeGitHub, tmp_path: Path) -> None:
+    fake.forbidden = "/comments"
+    with pytest.raises(BrokenRun, match="choose another --comment-file"):
+        tell(fake, tmp_path, a_round(), check_run=True, comment_file=tmp_path / "none" / "comment.md")
+    assert len(fake.checks) == 1

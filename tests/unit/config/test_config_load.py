@@ -193,3 +193,42 @@ def load_config_of(folder: Path, more: str) -> GateConfig:
     path = folder / "gate.yaml"
     path.write_text(MINIMAL + more, encoding="utf-8")
     return load_config(path).config
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("version: 1", "version: 0x" + "f" * 5000, "gate.yaml:1:10: a number of 5,002 characters is out of range"),
+        ("version: 1", "version: 1" + ":59" * 4000, "gate.yaml:1:10: a number of 12,001 characters is out of range"),
+        ("version: 1", "version: 1" + ":59" * 4000 + ".5", "a number of 12,003 characters is out of range"),
+        ("suites:", "generation: {max_new_tokens: 0x" + "f" * 5000 + "}\nsuites:", "gate.yaml:4:30: a number of 5,002"),
+        ("model: base", 'model: "\\ud800"', "gate.yaml:2:15: half of a surrogate pair is no text"),
+        ("  json:", '  "\\udc00":', "gate.yaml:5:3: half of a surrogate pair is no text"),
+        ("{kind: exact_match}", f"{{kind: json_schema, schema: {'x' * 300}.json}}", "File name too long"),
+        ("{kind: exact_match}", '{kind: json_schema, schema: "a\\0b"}', "null"),
+    ],
+)  # fmt: skip
+def test_load_config__what_cannot_be_shown_stored_or_opened_is_refused(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    assert said in refusal(tmp_path, MINIMAL.replace(old, new, 1))
+
+
+def test_load_config__the_home_of_nobody_is_no_folder(tmp_path: Path) -> None:
+    scorer = "{kind: json_schema, schema: ~no-such-user/s.json}"
+    told = refusal(tmp_path, MINIMAL.replace("{kind: exact_match}", scorer))
+    assert "~no-such-user/s.json: there is no such user" in told
+    (tmp_path / "gate.yaml").write_text(MINIMAL)
+    with pytest.raises(ConfigError, match="no such user"):
+        load_config(tmp_path / "gate.yaml").resolve("~no-such-user/cases.jsonl")
+
+
+def test_load_config__a_schema_with_an_endless_number(tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text('{"minimum": ' + "1" * 5000 + "}")
+    told = refusal(tmp_path, MINIMAL.replace("{kind: exact_match}", "{kind: json_schema, schema: s.json}"))
+    assert "s.json: not valid JSON: a number of 5,000 characters is out of range" in told
+
+
+def test_load_config__a_pointer_of_git_lfs_is_named_as_such(tmp_path: Path) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 1234\n"
+    assert refusal(tmp_path, pointer).startswith("gate.yaml: a git-LFS pointer, and not the configuration itself")

@@ -75,6 +75,8 @@ def test_trusted_config__what_the_checkout_lost_is_still_there(repository: Repos
         ("link.jsonl", "a symbolic link in the commit"),
         ("linked/facts.jsonl", "holds no such file"),
         ("module", "a submodule in the commit"),
+        (f"{'x' * 300}.jsonl", "holds no such file"),
+        (f"{'x' * 300}/cases.jsonl", "holds no such file"),
     ],
 )
 def test_trusted_config__what_is_no_file_of_the_commit(repository: Repository, written: str, message: str) -> None:
@@ -86,6 +88,25 @@ def test_trusted_config__what_is_no_file_of_the_commit(repository: Repository, w
     told = refusal(repository, "main", written)
     assert message in told
     assert written in told
+
+
+def test_trusted_config__a_name_that_no_file_can_have(repository: Repository) -> None:
+    assert "no file has a name with a null character" in refusal(repository, "main", "evals/\0.jsonl")
+
+
+def test_trusted_config__a_schema_whose_name_is_too_long_for_a_file(repository: Repository) -> None:
+    repository.write("gate.yaml", CONFIG.replace("evals/person.schema.json", f"{'x' * 300}.json"))
+    repository.commit()
+    told = refusal(repository, "main")
+    assert told.startswith("gate.yaml:")
+    assert "holds no such file" in told
+
+
+def test_trusted_config__a_pointer_of_git_lfs_is_named_as_such(repository: Repository) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 1234\n"
+    repository.write("gate.yaml", pointer)
+    repository.commit()
+    assert "gate.yaml: a git-LFS pointer" in refusal(repository, "main")
 
 
 def test_trusted_config__a_schema_that_is_no_file_is_an_error_at_its_key(repository: Repository) -> None:

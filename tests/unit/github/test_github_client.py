@@ -81,6 +81,13 @@ def test_get__does_not_wait_for_an_hour(fake: FakeGitHub, client_for: ClientFor,
     assert paused.seconds == []
 
 
+def test_get__a_time_that_cannot_be_is_not_told(fake: FakeGitHub, client_for: ClientFor) -> None:
+    never = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "999999999999999"}
+    fake.troubles = [Trouble("GET", status=403, headers=never)] * 3
+    with pytest.raises(BrokenRun, match=r"takes no more requests \(GET /user"):
+        client_for(fake).get("/user")
+
+
 def test_get__the_patience_is_for_all_requests_together(
     fake: FakeGitHub, client_for: ClientFor, paused: Paused
 ) -> None:

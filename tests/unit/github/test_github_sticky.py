@@ -137,6 +137,16 @@ def test_put__doubles_that_may_not_be_removed_are_no_failure(fake: FakeGitHub, c
     assert fake.bodies() == [BODY, f"{MARKER}\nold"]
 
 
+def test_put__doubles_that_github_fails_to_remove_are_no_failure(fake: FakeGitHub, client_for: ClientFor) -> None:
+    kept = fake.add_comment(f"{MARKER}\nold")
+    fake.add_comment(f"{MARKER}\nold")
+    fake.troubles = [Trouble("DELETE", status=500)] * 6
+    assert put(client_for, fake) == fake.comments[kept]["html_url"]
+    assert fake.bodies() == [BODY, f"{MARKER}\nold"]
+    put(client_for, fake)
+    assert fake.bodies() == [BODY]
+
+
 def test_put__a_read_only_token_is_refused(client_for: ClientFor) -> None:
     with fake_github() as fake:
         fake.read_only = True

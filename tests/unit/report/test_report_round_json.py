@@ -1,5 +1,6 @@
 import json
 import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -84,7 +85,7 @@ def edited(edit: Callable[[Any], object]) -> str:
         ('{"schema_version": 1}', "id is missing (15 such problems)"),
         ("[" * 100_000, "nested too deeply"),
         ('{"schema_version": 1, "x": ' + "[" * 500 + "]" * 500 + "}", "id is missing"),
-        ("1" * 5000, "not valid JSON: Exceeds the limit"),
+        ("1" * 5000, "not valid JSON: a number of 5,000 characters is out of range"),
         (edited(lambda it: it.update(extra=1)), "extra is unknown"),
         (edited(lambda it: it["findings"][1].update({"\x1b[31m": 1})), "findings.1.\\u001b[31m is unknown"),
         (edited(lambda it: it["arms"]["base"].pop("digest")), "arms.base.digest is missing"),
@@ -108,6 +109,14 @@ def test_load__refuses_with_one_sentence(text: str, problem: str) -> None:
     assert "\n" not in caught.value.message
     assert len(caught.value.message) < 300
     assert caught.value.fix is not None
+
+
+def test_load__many_keys_are_looked_through_in_no_time() -> None:
+    keys = ", ".join(f'"{number}": 0' for number in range(100_000))
+    begun = time.perf_counter()
+    with pytest.raises(RecordsError, match='the key "last" stands twice'):
+        load(f'{{{keys}, "last": 0, "last": 0}}')
+    assert time.perf_counter() - begun < 3
 
 
 def test_load__a_whole_number_may_stand_for_a_fraction() -> None:
