@@ -10,8 +10,10 @@ from pathlib import Path, PurePosixPath
 from gate.adapters.locate import CHECKPOINT, PICKLE_FILE, WEIGHTS_FILE
 from gate.adapters.peft_config import CONFIG_FILE
 from gate.errors import UsageError
-from gate.transport.git import all_files, entry_at
+from gate.transport.git import Entry, all_files, entry_at
 
+_SHOWN_COMMIT = 12
+_MODEL_CONFIG = "config.json"
 _ADAPTER_FILES = frozenset({CONFIG_FILE, WEIGHTS_FILE, PICKLE_FILE})
 
 
@@ -36,11 +38,15 @@ def find_adapters(top: Path, path: str, candidate: str, *, before: str | None) -
         before: The full id of the commit that it is compared with; None: everything counts as changed.
 
     Raises:
-        UsageError: The clone lacks a commit's folders, or a changed adapter has a name that cannot be written down.
+        UsageError: No adapter is there and none was; or the path is, or leads through, a link or a submodule; or the
+            clone lacks a commit's folders; or a changed adapter has a name that cannot be written down.
         BrokenRun: Git did not answer in time.
     """
+    refuse_links(top, path, candidate)
     now = _adapters(all_files(top, candidate), path)
     then = _adapters(all_files(top, before), path) if before is not None else []
+    if not now and not then:
+        raise _nothing_there(path, candidate, "an adapter")
     if "" in now or len({*now, *then}) < 2:
         differs = before is None or has_changed(top, path, candidate, before=before)
         return Found(several=False, changed=(path,) if differs else (), removed=())
@@ -62,6 +68,53 @@ def has_changed(top: Path, path: str, candidate: str, *, before: str) -> bool:
     """Whether two commits hold different things at a path, or only one of them anything."""
     one, other = (entry_at(top, commit, path) if path else commit for commit in (candidate, before))
     return one != other
+
+
+def model_changed(top: Path, path: str, candidate: str, *, before: str | None) -> bool:
+    """Whether a commit changed the model in a folder.
+
+    Raises:
+        UsageError: No model is there and none was; or the path is, or leads through, a link or a submodule.
+        BrokenRun: Git did not answer in time.
+    """
+    refuse_links(top, path, candidate)
+    commits = [candidate, *([before] if before is not None else [])]
+    if all(entry_at(top, commit, _below(path, _MODEL_CONFIG)) is None for commit in commits):
+        raise _nothing_there(path, candidate, "a model")
+    return before is None or has_changed(top, path, candidate, before=before)
+
+
+def refuse_links(top: Path, path: str, commit: str) -> None:
+    """Refuse a path that is, or leads through, a link or a submodule.
+
+    Such an entry stays the same when what it points to is changed, so it would never be judged.
+
+    Raises:
+        UsageError: It is one.
+        BrokenRun: Git did not answer in time.
+    """
+    for part in (*reversed(PurePosixPath(path).parents), PurePosixPath(path)):
+        entry = entry_at(top, commit, str(part)) if part.name else None
+        if entry is not None and entry.kind in {"link", "submodule"}:
+            raise _points_elsewhere(str(part), entry, commit)
+
+
+def _points_elsewhere(path: str, entry: Entry, commit: str) -> UsageError:
+    kind = "a symbolic link" if entry.kind == "link" else "a submodule"
+    return UsageError(
+        f"{path!r:.200}: {kind} in the commit {commit[:_SHOWN_COMMIT]}, which is not followed: nobody would see that "
+        "what it points to is changed.",
+        fix="Commit the folder itself, and name that.",
+    )
+
+
+def _nothing_there(path: str, commit: str, what: str) -> UsageError:
+    return UsageError(
+        f"{path or '.'!r:.200}: the commit {commit[:_SHOWN_COMMIT]} holds no folder with {what} there, nor does what "
+        "it is compared with.",
+        fix="Is the path mistyped? Name the folder, from the workspace in the input `adapter`, else from the "
+        "configuration.",
+    )
 
 
 def _adapters(files: Sequence[str], path: str) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from gate import wording
-from gate.action.changes import find_adapters, has_changed
+from gate.action.changes import find_adapters, has_changed, model_changed
 from gate.action.commits import Commits, find_commits, refuse_untrusted_event
 from gate.action.inputs import Inputs
 from gate.adapters.commit import is_folder_at
@@ -157,7 +157,7 @@ def _judged(
         return (_named([candidate.name]) if judges_all else ()), False, ()
     before = None if judges_all else commits.before
     if not candidate.is_adapter:
-        changed = before is None or has_changed(top, candidate.path, commits.candidate, before=before)
+        changed = model_changed(top, candidate.path, commits.candidate, before=before)
         return (_named([candidate.name]) if changed else ()), False, ()
     found = find_adapters(top, candidate.path, commits.candidate, before=before)
     if not found.several:

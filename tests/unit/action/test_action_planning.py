@@ -204,6 +204,57 @@ def test_plan_action__a_name_that_cannot_be_written_down(repository: Repository,
         plan(runner)
 
 
+MISTYPED = ["adapters/suport", "nope", "evals", ".git", "-x", ":", "adapters/support/adapter_config.json"]
+
+
+@pytest.mark.parametrize("path", MISTYPED)
+def test_plan_action__a_mistyped_path_is_no_open_gate(repository: Repository, runner: Runner, path: str) -> None:
+    runner.pull_request(propose(repository))
+    with pytest.raises(UsageError, match="holds no folder with an adapter there"):
+        plan(runner, adapter=path)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "what"), [("adapter: adapters/suport", "an adapter"), ("model: ./modle", "a model")]
+)
+def test_plan_action__a_mistyped_path_in_the_configuration(
+    repository: Repository, runner: Runner, candidate: str, what: str
+) -> None:
+    repository.write("gate.yaml", CONFIG.replace("adapter: adapters/support", candidate))
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    runner.pull_request(propose(repository))
+    with pytest.raises(UsageError, match=f"holds no folder with {what} there"):
+        plan(runner)
+
+
+@pytest.mark.parametrize("link", ["adapters", "adapters/support"])
+def test_plan_action__a_link_is_refused_though_only_its_target_is_changed(
+    repository: Repository, runner: Runner, link: str
+) -> None:
+    (repository.path / link).rename(repository.path / "real")
+    (repository.path / link).symlink_to(repository.path / "real")
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    repository.adapter("forgetful", "real/support" if link == "adapters" else "real")
+    runner.pull_request(repository.commit())
+    with pytest.raises(UsageError, match=f"'{link}': a symbolic link"):
+        plan(runner)
+
+
+def test_plan_action__a_submodule_is_refused(repository: Repository, runner: Runner) -> None:
+    head = repository.git("rev-parse", "HEAD")
+    repository.git("rm", "-rq", "adapters/support")
+    repository.git("update-index", "--add", "--cacheinfo", f"160000,{head},adapters/support")
+    repository.git("commit", "-qm", "a submodule")
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.git("commit", "-q", "--allow-empty", "-m", "words")
+    runner.pull_request(repository.git("rev-parse", "HEAD"))
+    with pytest.raises(UsageError, match="'adapters/support': a submodule"):
+        plan(runner)
+
+
 @pytest.mark.parametrize("adapter", ["/etc", "../outside"])
 def test_plan_action__an_adapter_outside_the_repository(repository: Repository, runner: Runner, adapter: str) -> None:
     runner.pull_request(propose(repository))
