@@ -28,14 +28,14 @@ class Found:
     removed: tuple[str, ...]
 
 
-def find_adapters(top: Path, path: str, candidate: str, *, before: str | None) -> Found:
+def find_adapters(top: Path, path: str, candidate: str, *, before: Sequence[str]) -> Found:
     """Look what became of the adapters at or below a path.
 
     Args:
         top: The top of the repository.
         path: From there, to an adapter or to a folder that holds several.
         candidate: The full id of the judged commit.
-        before: The full id of the commit that it is compared with; None: everything counts as changed.
+        before: The full ids of the commits that it is compared with; none: everything counts as changed.
 
     Raises:
         UsageError: No adapter is there and none was; or the path is, or leads through, a link or a submodule; or the
@@ -44,14 +44,14 @@ def find_adapters(top: Path, path: str, candidate: str, *, before: str | None) -
     """
     refuse_links(top, path, candidate)
     now = _adapters(all_files(top, candidate), path)
-    then = _adapters(all_files(top, before), path) if before is not None else []
+    then = sorted({name for commit in before for name in _adapters(all_files(top, commit), path)})
     if not now and not then:
         raise _nothing_there(path, candidate, "an adapter")
     if "" in now or len({*now, *then}) < 2:
-        differs = before is None or has_changed(top, path, candidate, before=before)
-        return Found(several=False, changed=(path,) if differs else (), removed=())
+        changed = (path,) if has_changed(top, path, candidate, before=before) else ()
+        return Found(several=False, changed=changed, removed=())
     paths = [_below(path, name) for name in now]
-    changed = tuple(one for one in paths if before is None or has_changed(top, one, candidate, before=before))
+    changed = tuple(one for one in paths if has_changed(top, one, candidate, before=before))
     odd = next((one for one in changed if not one.isprintable()), None)
     if odd is not None:
         raise UsageError(
@@ -64,13 +64,13 @@ def find_adapters(top: Path, path: str, candidate: str, *, before: str | None) -
     )
 
 
-def has_changed(top: Path, path: str, candidate: str, *, before: str) -> bool:
-    """Whether two commits hold different things at a path, or only one of them anything."""
-    one, other = (entry_at(top, commit, path) if path else commit for commit in (candidate, before))
-    return one != other
+def has_changed(top: Path, path: str, candidate: str, *, before: Sequence[str]) -> bool:
+    """Whether a commit holds at a path what not every one of the others holds there; True if there are no others."""
+    now, *then = (entry_at(top, commit, path) if path else commit for commit in (candidate, *before))
+    return not then or any(one != now for one in then)
 
 
-def model_changed(top: Path, path: str, candidate: str, *, before: str | None) -> bool:
+def model_changed(top: Path, path: str, candidate: str, *, before: Sequence[str]) -> bool:
     """Whether a commit changed the model in a folder.
 
     Raises:
@@ -78,10 +78,9 @@ def model_changed(top: Path, path: str, candidate: str, *, before: str | None) -
         BrokenRun: Git did not answer in time.
     """
     refuse_links(top, path, candidate)
-    commits = [candidate, *([before] if before is not None else [])]
-    if all(entry_at(top, commit, _below(path, _MODEL_CONFIG)) is None for commit in commits):
+    if all(entry_at(top, commit, _below(path, _MODEL_CONFIG)) is None for commit in (candidate, *before)):
         raise _nothing_there(path, candidate, "a model")
-    return before is None or has_changed(top, path, candidate, before=before)
+    return has_changed(top, path, candidate, before=before)
 
 
 def refuse_links(top: Path, path: str, commit: str) -> None:

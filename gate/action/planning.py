@@ -69,12 +69,8 @@ def plan_action(inputs: Inputs, event: Event, workspace: Path) -> ActionPlan:
         if notes and candidate.path is None and not bootstrap:
             notes.append(_FROM_HUB.format(name=candidate.name))
         base = _base_path(loaded, PurePosixPath(below).parent, commits)
-    judges_all = reconfigured or commits.before is None
-    if (
-        base is not None
-        and commits.before is not None
-        and has_changed(top, base, commits.candidate, before=commits.before)
-    ):
+    judges_all = reconfigured or not commits.before
+    if base is not None and commits.before and has_changed(top, base, commits.candidate, before=commits.before):
         judges_all = True
         notes.append(f"The base model {base} is changed as well: the candidate is compared with the changed one.")
     judged, replaces, removed = _judged(candidate, commits, top, judges_all=judges_all)
@@ -129,16 +125,15 @@ def _configuration(
     if bootstrap:
         return [bootstrap_note(loaded.path.name)], True
     if commits.is_proposal:
-        known = [commits.config, *([commits.before] if commits.before is not None else [])]
-        changed = changed_in(loaded, commits.candidate, others=known, start=workspace)
+        changed = changed_in(loaded, commits.candidate, began=commits.before, tip=commits.config, start=workspace)
         if not changed:
             return [], False
         more = [wording.count(len(changed) - _SHOWN_FILES, "more file")] if len(changed) > _SHOWN_FILES else []
         names = wording.listing([*changed[:_SHOWN_FILES], *more])
         return [f"Changed here, which takes effect after the merge: {names}."], False
-    if commits.before is None:
+    if not commits.before:
         return [], True
-    return [], bool(changed_in(loaded, commits.config, others=[commits.before], start=workspace))
+    return [], bool(changed_in(loaded, commits.config, began=commits.before, start=workspace))
 
 
 def _base_path(loaded: LoadedConfig, folder: PurePosixPath, commits: Commits) -> str | None:
@@ -155,7 +150,7 @@ def _judged(
     """The adapters that get a round, whether each replaces what is configured, and those that are gone."""
     if candidate.path is None:
         return (_named([candidate.name]) if judges_all else ()), False, ()
-    before = None if judges_all else commits.before
+    before = () if judges_all else commits.before
     if not candidate.is_adapter:
         changed = model_changed(top, candidate.path, commits.candidate, before=before)
         return (_named([candidate.name]) if changed else ()), False, ()

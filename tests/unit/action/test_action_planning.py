@@ -55,6 +55,37 @@ def test_plan_action__a_pull_request_is_judged_by_the_tip_of_the_base_branch(
     assert not made.replaces
 
 
+def test_plan_action__a_merge_commit_cannot_choose_what_it_is_compared_with(
+    repository: Repository, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Main first holds a bad adapter, which a branch mends while main goes on.
+    repository.adapter("forgetful")
+    repository.write("model/generation_config.json", "{}")
+    repository.write("gate.yaml", CONFIG + "fail_on: never\n")
+    repository.commit()
+    repository.git("checkout", "-q", "-b", "side")
+    repository.adapter("careful")
+    repository.write("model/generation_config.json", '{"eos_token_id": 1}')
+    repository.write("gate.yaml", CONFIG)
+    mended = repository.commit()
+    repository.git("checkout", "-q", "main")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2040-01-01T00:00:00Z")  # git names the newest first
+    repository.write("README.md", "words")
+    words = repository.commit()
+    repository.git("merge", "-q", "--no-ff", "-m", "merged", "side")
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    # The proposal merges the mended one and keeps the bad one.
+    repository.git("checkout", "-q", "-b", "proposal", words)
+    repository.git("merge", "-q", "-s", "ours", "-m", "proposed", mended)
+    runner.pull_request(repository.git("rev-parse", "HEAD"))
+    made = plan(runner)
+    assert judged(made) == ["adapters/support"]
+    assert made.notes == (
+        "Changed here, which takes effect after the merge: gate.yaml.",
+        "The base model model is changed as well: the candidate is compared with the changed one.",
+    )
+
+
 def test_plan_action__without_the_branch_the_base_of_the_event_counts(repository: Repository, runner: Runner) -> None:
     head = propose(repository)
     repository.git("update-ref", "-d", "refs/remotes/origin/main")
