@@ -22,7 +22,7 @@ class Found:
     """The adapters at or below a path."""
 
     several: bool
-    """Whether the path holds several adapters rather than being one."""
+    """Whether the path holds several adapters, of which it may be one itself."""
     changed: tuple[str, ...]
     """Paths from the top of the repository; the path itself unless there are several."""
     removed: tuple[str, ...]
@@ -47,9 +47,9 @@ def find_adapters(top: Path, path: str, candidate: str, *, before: Sequence[str]
     then = sorted({name for commit in before for name in _adapters(all_files(top, commit), path)})
     if not now and not then:
         raise _nothing_there(path, candidate, "an adapter")
-    if "" in now or len({*now, *then}) < 2:
-        changed = (path,) if has_changed(top, path, candidate, before=before) else ()
-        return Found(several=False, changed=changed, removed=())
+    if now == [""] or len({*now, *then}) < 2:
+        differs = has_changed(top, path, candidate, before=before)
+        return Found(several=False, changed=(path,) if differs else (), removed=())
     paths = [_below(path, name) for name in now]
     changed = tuple(one for one in paths if has_changed(top, one, candidate, before=before))
     odd = next((one for one in changed if not one.isprintable()), None)
@@ -60,7 +60,7 @@ def find_adapters(top: Path, path: str, candidate: str, *, before: Sequence[str]
     return Found(
         several=True,
         changed=changed,
-        removed=tuple(_below(path, name) for name in then if name not in now),
+        removed=tuple(_below(path, name) for name in then if not any(_is_within(one, name) for one in now)),
     )
 
 
@@ -126,9 +126,13 @@ def _adapters(files: Sequence[str], path: str) -> list[str]:
         if name in _ADAPTER_FILES:
             checkpoint = next((index for index, part in enumerate(folders) if CHECKPOINT.fullmatch(part)), None)
             found.add("/".join(folders[:checkpoint]))
-    # A folder inside an adapter's belongs to it.
-    return sorted(one for one in found if not any(one.startswith(f"{other}/") for other in found if other))
+    # One inside another's folder is one of its own: a good adapter on top must not hide it.
+    return sorted(found)
+
+
+def _is_within(one: str, other: str) -> bool:
+    return PurePosixPath(one).is_relative_to(PurePosixPath(other))
 
 
 def _below(path: str, name: str) -> str:
-    return f"{path}/{name}" if path else name
+    return "/".join(part for part in (path, name) if part)

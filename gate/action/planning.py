@@ -163,7 +163,7 @@ def _judged(
             f"{candidate.name}: {len(found.changed)} adapters are to be judged, at most {MOST_ADAPTERS} can be",
             fix="Name one with the input `adapter`.",
         )
-    return _named(found.changed), True, found.removed
+    return _named([path or "." for path in found.changed]), True, found.removed
 
 
 def _named(paths: Sequence[str]) -> tuple[JudgedAdapter, ...]:

@@ -209,6 +209,24 @@ def test_plan_action__several_adapters_below_a_folder(repository: Repository, ru
     assert judged(plan(runner, adapter="adapters/support")) == []
 
 
+@pytest.mark.parametrize("top", ["adapters", "adapters/team"])
+def test_plan_action__a_good_adapter_on_top_hides_none(repository: Repository, runner: Runner, top: str) -> None:
+    repository.adapter("careful", "adapters/team/a")
+    repository.adapter("careful", "adapters/team/b")
+    repository.write("gate.yaml", CONFIG.replace("adapters/support", "adapters"))
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    repository.adapter("careful", "copy")
+    repository.adapter("forgetful", "adapters/team/a")
+    for file in (repository.path / "copy").iterdir():
+        file.rename(repository.path / top / file.name)
+    runner.pull_request(repository.commit())
+    made = plan(runner)
+    assert judged(made) == [top, "adapters/team/a"]
+    assert made.notes == ()
+
+
 def test_plan_action__the_last_of_several_is_removed(repository: Repository, runner: Runner) -> None:
     repository.adapter("careful", "adapters/other")
     repository.write("gate.yaml", CONFIG.replace("adapters/support", "adapters"))
