@@ -59,6 +59,8 @@ def plan_action(inputs: Inputs, event: Event, workspace: Path) -> ActionPlan:
     if event.name == "push" and event.head_sha is None:
         raise UsageError("The push deleted a branch: there is no commit to judge.", fix="Limit `on: push` to branches.")
     top, below = outermost_repository(Path(inputs.config), workspace)
+    if not below:
+        raise UsageError(f"input `config`: {inputs.config!r:.80} is the top of a repository", fix="Name the file.")
     commits = find_commits(inputs, event, top)
     bootstrap = commits.may_bring_config and not holds_config(Path(inputs.config), commits.config, start=workspace)
     if bootstrap:

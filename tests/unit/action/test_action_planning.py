@@ -304,6 +304,22 @@ def test_plan_action__a_submodule_is_refused(repository: Repository, runner: Run
         plan(runner)
 
 
+def test_plan_action__the_repository_is_the_adapter(repository: Repository, runner: Runner) -> None:
+    repository.branch()
+    repository.adapter("forgetful")
+    for file in (repository.path / "adapters" / "support").iterdir():
+        file.rename(repository.path / file.name)
+    runner.pull_request(repository.commit())
+    made = plan(runner, adapter=".")
+    assert (judged(made), made.replaces) == (["."], True)
+
+
+def test_plan_action__the_repository_is_no_configuration(repository: Repository, runner: Runner) -> None:
+    runner.pull_request(propose(repository))
+    with pytest.raises(UsageError, match="input `config`: '.' is the top of a repository"):
+        plan(runner, config=".")
+
+
 @pytest.mark.parametrize("adapter", ["/etc", "../outside"])
 def test_plan_action__an_adapter_outside_the_repository(repository: Repository, runner: Runner, adapter: str) -> None:
     runner.pull_request(propose(repository))
