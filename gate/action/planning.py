@@ -21,7 +21,7 @@ from gate.github.event import Event
 from gate.origins import base_is_folder
 from gate.transport.git_paths import outermost_repository
 from gate.transport.hub import is_hub_id
-from gate.work_folder import MOST_ADAPTERS, ActionPlan, JudgedAdapter, bootstrap_note, slugs
+from gate.work_folder import MOST_ADAPTERS, ActionPlan, JudgedAdapter, base_note, bootstrap_note, slugs
 
 _FROM_HUB = (
     "The candidate {name} comes from the hub, in the revision that the base branch's configuration names: a revision "
@@ -71,10 +71,11 @@ def plan_action(inputs: Inputs, event: Event, workspace: Path) -> ActionPlan:
         if notes and candidate.path is None and not bootstrap:
             notes.append(_FROM_HUB.format(name=candidate.name))
         base = _base_path(loaded, PurePosixPath(below).parent, commits)
-    judges_all = reconfigured or not commits.before
-    if base is not None and commits.before and has_changed(top, base, commits.candidate, before=commits.before):
-        judges_all = True
-        notes.append(f"The base model {base} is changed as well: the candidate is compared with the changed one.")
+    if not commits.before or base is None or not has_changed(top, base, commits.candidate, before=commits.before):
+        base = None
+    else:
+        notes.append(base_note(base))
+    judges_all = reconfigured or not commits.before or base is not None
     judged, replaces, removed = _judged(candidate, commits, top, judges_all=judges_all)
     notes += [f"{path} was removed, so there is nothing to judge of it." for path in removed[:_SHOWN_FILES]]
     return ActionPlan(
@@ -85,6 +86,7 @@ def plan_action(inputs: Inputs, event: Event, workspace: Path) -> ActionPlan:
         replaces=replaces,
         bootstrap=bootstrap,
         notes=tuple(notes),
+        changed_base=base,
     )
 
 

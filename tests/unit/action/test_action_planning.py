@@ -82,7 +82,7 @@ def test_plan_action__a_merge_commit_cannot_choose_what_it_is_compared_with(
     assert judged(made) == ["adapters/support"]
     assert made.notes == (
         "Changed here, which takes effect after the merge: gate.yaml.",
-        "The base model model is changed as well: the candidate is compared with the changed one.",
+        *made.cautions,
     )
 
 
@@ -112,6 +112,14 @@ def test_plan_action__what_is_not_in_the_clone_is_an_error_with_the_fix(reposito
     runner.pull_request(propose(repository))
     with pytest.raises(UsageError, match=r"(?s)input `config-ref`.*fetch-depth: 0"):
         plan(runner, **{"config-ref": "v9"})
+
+
+@pytest.mark.parametrize("ref", ["-rf", ":/all", "main:gate.yaml"])
+def test_plan_action__no_fetch_mends_a_malformed_ref(repository: Repository, runner: Runner, ref: str) -> None:
+    runner.pull_request(propose(repository))
+    with pytest.raises(UsageError, match=r"input `config-ref`: .* is no ref") as refused:
+        plan(runner, **{"config-ref": ref})
+    assert refused.value.fix is None
 
 
 def test_plan_action__a_merge_group_is_judged_by_what_it_goes_onto(repository: Repository, runner: Runner) -> None:
@@ -154,7 +162,8 @@ def test_plan_action__a_changed_base_is_judged_and_told(repository: Repository, 
     runner.pull_request(repository.commit())
     made = plan(runner)
     assert judged(made) == ["adapters/support"]
-    assert made.notes == ("The base model model is changed as well: the candidate is compared with the changed one.",)
+    assert (made.changed_base, made.notes) == ("model", made.cautions)
+    assert "The base model model is changed as well" in made.cautions[0]
 
 
 def test_plan_action__a_folder_cannot_stand_in_for_a_hub_id(repository: Repository, runner: Runner) -> None:
