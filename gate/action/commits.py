@@ -119,7 +119,8 @@ def _named(top: Path, ref: str | None, name: str) -> str | None:
     try:
         return resolve_commit(top, ref)
     except UsageError as problem:
-        fix = f"{problem.fix or ''} {_WHOLE_HISTORY}".strip()
+        # What has no fix of its own is malformed: no fetch would bring it.
+        fix = problem.fix and f"{problem.fix} {_WHOLE_HISTORY}"
         raise UsageError(f"input `{name}`: {problem.message}", fix=fix) from None
 
 
