@@ -3,6 +3,7 @@
 Folders are compared by the ids that git gives their content; no file is read. Must not know events.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,9 +11,11 @@ from pathlib import Path, PurePosixPath
 from gate.adapters.locate import CHECKPOINT, PICKLE_FILE, WEIGHTS_FILE
 from gate.adapters.peft_config import CONFIG_FILE
 from gate.errors import UsageError
-from gate.transport.git import Entry, all_files, entry_at
+from gate.transport.git import Entry, all_files, entry_at, read_file
+from gate.transport.git_links import pointing_entries
 
 _SHOWN_COMMIT = 12
+_LONGEST_TARGET_BYTES = 4096  # Linux knows no longer path
 _MODEL_CONFIG = "config.json"
 _ADAPTER_FILES = frozenset({CONFIG_FILE, WEIGHTS_FILE, PICKLE_FILE})
 
@@ -38,12 +41,15 @@ def find_adapters(top: Path, path: str, candidate: str, *, before: Sequence[str]
         before: The full ids of the commits that it is compared with; none: everything counts as changed.
 
     Raises:
-        UsageError: No adapter is there and none was; or the path is, or leads through, a link or a submodule; or the
-            clone lacks a commit's folders; or a changed adapter has a name that cannot be written down.
+        UsageError: No adapter is there and none was; or the path is, or leads through, a link or a submodule, or below
+            it an adapter can be behind one; or the clone lacks a commit's folders; or a changed adapter has a name that
+            cannot be written down.
         BrokenRun: Git did not answer in time.
     """
     refuse_links(top, path, candidate)
-    now = _adapters(all_files(top, candidate), path)
+    files = all_files(top, candidate)
+    _refuse_hidden(top, path, candidate, files=frozenset(files))
+    now = _adapters(files, path)
     then = sorted({name for commit in before for name in _adapters(all_files(top, commit), path)})
     if not now and not then:
         raise _nothing_there(path, candidate, "an adapter")
@@ -96,6 +102,24 @@ def refuse_links(top: Path, path: str, commit: str) -> None:
         entry = entry_at(top, commit, str(part)) if part.name else None
         if entry is not None and entry.kind in {"link", "submodule"}:
             raise _points_elsewhere(str(part), entry, commit)
+
+
+def _refuse_hidden(top: Path, path: str, commit: str, *, files: frozenset[str]) -> None:
+    """Refuse what an adapter may be behind: a submodule, an adapter's file that is a link, a link to elsewhere."""
+    for entry in pointing_entries(top, commit):
+        place = PurePosixPath(entry.name)
+        if not place.is_relative_to(path):
+            continue
+        if entry.kind == "link" and place.name not in _ADAPTER_FILES:
+            sized = entry_at(top, commit, entry.name)
+            if sized is None or (sized.size or 0) > _LONGEST_TARGET_BYTES:
+                raise _points_elsewhere(entry.name, entry, commit)
+            target = os.fsdecode(read_file(top, sized))
+            if os.path.normpath(place.parent / target) in files:
+                continue  # such as a licence
+            if PurePosixPath(os.path.normpath(place.parent / target)).is_relative_to(place.parent):
+                continue  # such as the latest of the checkpoints beside it
+        raise _points_elsewhere(entry.name, entry, commit)
 
 
 def _points_elsewhere(path: str, entry: Entry, commit: str) -> UsageError:

@@ -301,6 +301,27 @@ def test_plan_action__a_link_is_refused_though_only_its_target_is_changed(
         plan(runner)
 
 
+@pytest.mark.parametrize("link", ["adapters/other", "adapters/support/adapter_model.safetensors"])
+def test_plan_action__an_adapter_behind_a_link_below_the_folder(
+    repository: Repository, runner: Runner, link: str
+) -> None:
+    repository.adapter("careful", "adapters/third")
+    repository.write("gate.yaml", CONFIG.replace("adapters/support", "adapters"))
+    repository.write("LICENSE", "words")
+    (repository.path / "adapters" / "LICENSE").symlink_to("../LICENSE")
+    (repository.path / "adapters" / "latest").symlink_to("support")
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    runner.pull_request(propose(repository))
+    assert judged(plan(runner)) == ["adapters/support"]
+    repository.branch()
+    (repository.path / link).unlink(missing_ok=True)
+    (repository.path / link).symlink_to("../" * link.count("/") + "real")
+    runner.pull_request(repository.commit())
+    with pytest.raises(UsageError, match=f"'{link}': a symbolic link"):
+        plan(runner)
+
+
 def test_plan_action__a_submodule_is_refused(repository: Repository, runner: Runner) -> None:
     head = repository.git("rev-parse", "HEAD")
     repository.git("rm", "-rq", "adapters/support")
