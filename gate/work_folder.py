@@ -59,11 +59,19 @@ class ActionPlan:
     """Whether the candidate's own configuration is used, because the base branch has none."""
     notes: Annotated[tuple[ShortText, ...], Field(max_length=100)]
     """What a reader of the comment must know, one sentence each."""
+    changed_base: ShortText | None = None
+    """Path of the base model from the top of the repository, if the candidate brought one of its own."""
 
     @property
     def bootstrap_note(self) -> str:
         """What a reader must know if the candidate's own configuration is used."""
         return bootstrap_note(self.config)
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What must be said whatever else is left out: that the candidate brought a part of its own yardstick."""
+        brought = (self.bootstrap_note,) if self.bootstrap else ()
+        return brought if self.changed_base is None else (*brought, base_note(self.changed_base))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +209,18 @@ def bootstrap_note(config: str) -> str:
     return (
         f"The base branch has no {PurePosixPath(config).name}, so the candidate brought the configuration that judges "
         "it: read it as closely as the verdict."
+    )
+
+
+def base_note(base: str) -> str:
+    """Say that the candidate brought its own base.
+
+    Args:
+        base: Path of the base model.
+    """
+    return (
+        f"The base model {base or '.'} is changed as well, and the candidate is compared with the changed one, which "
+        "may be worse than the one in use: read that change as closely as the verdict."
     )
 
 

@@ -42,7 +42,7 @@ def collect(work: WorkFolder) -> Collected:
         judged: tuple[Judged, ...] = (Judged(adapter=whole.adapter, result=_told(whole)),)
     else:
         judged = tuple(Judged(adapter=one.adapter, result=_result(work, one, whole)) for one in plan.judged)
-    cautions = (plan.bootstrap_note,) if plan.bootstrap else ()
+    cautions = plan.cautions
     notes = tuple(note for note in plan.notes if note not in cautions)
     for one in judged:
         if isinstance(one.result, Round) and plan.candidate_commit not in (None, one.result.commit):

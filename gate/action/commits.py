@@ -10,7 +10,7 @@ from gate.action.inputs import Inputs
 from gate.errors import UsageError
 from gate.github.event import Event
 from gate.transport.git import resolve_commit
-from gate.transport.git_history import is_cloned_from, known_commit, merge_base, remote_tip
+from gate.transport.git_history import is_cloned_from, known_commit, merge_bases, remote_tip
 
 _SHOWN_COMMIT = 12
 _WHOLE_HISTORY = "Let actions/checkout fetch it: `with: {fetch-depth: 0}`."
@@ -24,8 +24,8 @@ class Commits:
     """Trusted: the configuration is read from it."""
     candidate: str
     """Judged."""
-    before: str | None
-    """What was changed is what differs from it; None: not known, so everything counts as changed."""
+    before: tuple[str, ...]
+    """What was changed is what differs from any of them; none: not known, so everything counts as changed."""
     is_proposal: bool
     """Whether the candidate is yet to be merged, so that its configuration is not in force."""
     may_bring_config: bool
@@ -76,19 +76,27 @@ def find_commits(inputs: Inputs, event: Event, top: Path) -> Commits:
         return Commits(
             config=named or proposed_to,
             candidate=candidate,
-            # Without a common history, what others changed since then counts as changed, which only judges more.
-            before=merge_base(top, proposed_to, candidate) or proposed_to,
+            before=_began(top, proposed_to, candidate),
             is_proposal=True,
             may_bring_config=named is None,
         )
     config = _named(top, inputs.config_ref, "config-ref") or _own(top, event.sha, "The commit of this workflow run")
+    pushed_onto = known_commit(top, event.before_sha) if event.name == "push" and event.before_sha is not None else None
     return Commits(
         config=config,
         candidate=candidate,
-        before=known_commit(top, event.before_sha) if event.name == "push" and event.before_sha is not None else None,
+        before=(pushed_onto,) if pushed_onto is not None else (),
         is_proposal=False,
         may_bring_config=False,
     )
+
+
+def _began(top: Path, proposed_to: str, candidate: str) -> tuple[str, ...]:
+    """The commits that a proposal began from."""
+    bases = merge_bases(top, proposed_to, candidate)
+    # A merge commit can be made so that there are several, one of which has already what it brings. And without a
+    # common history, what others changed since then counts as changed. Both only judge more.
+    return bases if len(bases) == 1 else (*bases, proposed_to)
 
 
 def _base(top: Path, event: Event) -> str | None:
@@ -111,7 +119,8 @@ def _named(top: Path, ref: str | None, name: str) -> str | None:
     try:
         return resolve_commit(top, ref)
     except UsageError as problem:
-        fix = f"{problem.fix or ''} {_WHOLE_HISTORY}".strip()
+        # What has no fix of its own is malformed: no fetch would bring it.
+        fix = problem.fix and f"{problem.fix} {_WHOLE_HISTORY}"
         raise UsageError(f"input `{name}`: {problem.message}", fix=fix) from None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from gate import wording
-from gate.action.changes import find_adapters, has_changed
+from gate.action.changes import find_adapters, has_changed, model_changed
 from gate.action.commits import Commits, find_commits, refuse_untrusted_event
 from gate.action.inputs import Inputs
 from gate.adapters.commit import is_folder_at
@@ -21,7 +21,7 @@ from gate.github.event import Event
 from gate.origins import base_is_folder
 from gate.transport.git_paths import outermost_repository
 from gate.transport.hub import is_hub_id
-from gate.work_folder import MOST_ADAPTERS, ActionPlan, JudgedAdapter, bootstrap_note, slugs
+from gate.work_folder import MOST_ADAPTERS, ActionPlan, JudgedAdapter, base_note, bootstrap_note, slugs
 
 _FROM_HUB = (
     "The candidate {name} comes from the hub, in the revision that the base branch's configuration names: a revision "
@@ -59,6 +59,8 @@ def plan_action(inputs: Inputs, event: Event, workspace: Path) -> ActionPlan:
     if event.name == "push" and event.head_sha is None:
         raise UsageError("The push deleted a branch: there is no commit to judge.", fix="Limit `on: push` to branches.")
     top, below = outermost_repository(Path(inputs.config), workspace)
+    if not below:
+        raise UsageError(f"input `config`: {inputs.config!r:.80} is the top of a repository", fix="Name the file.")
     commits = find_commits(inputs, event, top)
     bootstrap = commits.may_bring_config and not holds_config(Path(inputs.config), commits.config, start=workspace)
     if bootstrap:
@@ -69,14 +71,11 @@ def plan_action(inputs: Inputs, event: Event, workspace: Path) -> ActionPlan:
         if notes and candidate.path is None and not bootstrap:
             notes.append(_FROM_HUB.format(name=candidate.name))
         base = _base_path(loaded, PurePosixPath(below).parent, commits)
-    judges_all = reconfigured or commits.before is None
-    if (
-        base is not None
-        and commits.before is not None
-        and has_changed(top, base, commits.candidate, before=commits.before)
-    ):
-        judges_all = True
-        notes.append(f"The base model {base} is changed as well: the candidate is compared with the changed one.")
+    if not commits.before or base is None or not has_changed(top, base, commits.candidate, before=commits.before):
+        base = None
+    else:
+        notes.append(base_note(base))
+    judges_all = reconfigured or not commits.before or base is not None
     judged, replaces, removed = _judged(candidate, commits, top, judges_all=judges_all)
     notes += [f"{path} was removed, so there is nothing to judge of it." for path in removed[:_SHOWN_FILES]]
     return ActionPlan(
@@ -87,6 +86,7 @@ def plan_action(inputs: Inputs, event: Event, workspace: Path) -> ActionPlan:
         replaces=replaces,
         bootstrap=bootstrap,
         notes=tuple(notes),
+        changed_base=base,
     )
 
 
@@ -129,16 +129,15 @@ def _configuration(
     if bootstrap:
         return [bootstrap_note(loaded.path.name)], True
     if commits.is_proposal:
-        known = [commits.config, *([commits.before] if commits.before is not None else [])]
-        changed = changed_in(loaded, commits.candidate, others=known, start=workspace)
+        changed = changed_in(loaded, commits.candidate, began=commits.before, tip=commits.config, start=workspace)
         if not changed:
             return [], False
         more = [wording.count(len(changed) - _SHOWN_FILES, "more file")] if len(changed) > _SHOWN_FILES else []
         names = wording.listing([*changed[:_SHOWN_FILES], *more])
         return [f"Changed here, which takes effect after the merge: {names}."], False
-    if commits.before is None:
+    if not commits.before:
         return [], True
-    return [], bool(changed_in(loaded, commits.config, others=[commits.before], start=workspace))
+    return [], bool(changed_in(loaded, commits.config, began=commits.before, start=workspace))
 
 
 def _base_path(loaded: LoadedConfig, folder: PurePosixPath, commits: Commits) -> str | None:
@@ -155,9 +154,9 @@ def _judged(
     """The adapters that get a round, whether each replaces what is configured, and those that are gone."""
     if candidate.path is None:
         return (_named([candidate.name]) if judges_all else ()), False, ()
-    before = None if judges_all else commits.before
+    before = () if judges_all else commits.before
     if not candidate.is_adapter:
-        changed = before is None or has_changed(top, candidate.path, commits.candidate, before=before)
+        changed = model_changed(top, candidate.path, commits.candidate, before=before)
         return (_named([candidate.name]) if changed else ()), False, ()
     found = find_adapters(top, candidate.path, commits.candidate, before=before)
     if not found.several:
@@ -168,7 +167,7 @@ def _judged(
             f"{candidate.name}: {len(found.changed)} adapters are to be judged, at most {MOST_ADAPTERS} can be",
             fix="Name one with the input `adapter`.",
         )
-    return _named(found.changed), True, found.removed
+    return _named([path or "." for path in found.changed]), True, found.removed
 
 
 def _named(paths: Sequence[str]) -> tuple[JudgedAdapter, ...]:

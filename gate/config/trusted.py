@@ -74,14 +74,16 @@ def holds_config(path: Path, commit: str, *, start: Path) -> bool:
     return entry_at(top, commit, below) is not None
 
 
-def changed_in(loaded: LoadedConfig, candidate: str, *, others: Sequence[str], start: Path) -> tuple[str, ...]:
+def changed_in(
+    loaded: LoadedConfig, candidate: str, *, began: Sequence[str], tip: str | None = None, start: Path
+) -> tuple[str, ...]:
     """The files of a configuration, itself among them, that a candidate's commit has in a form of its own.
 
     Args:
         loaded: The configuration, as `trusted_config` gave it.
         candidate: The full id of the candidate's commit.
-        others: Full ids of other commits, such as the tip of the base branch and the commit that the candidate began
-            from: what is equal in one of them was not changed by the candidate.
+        began: Full ids of the commits that the candidate began from: it changed what differs from any of them.
+        tip: The full id of what it is to be merged into: what is equal there changes nothing; None: it is merged.
         start: As of `outermost_repository`.
 
     Returns:
@@ -92,7 +94,9 @@ def changed_in(loaded: LoadedConfig, candidate: str, *, others: Sequence[str], s
     for written in (loaded.path.name, *named_files(loaded)):
         path = path_in_repository(PurePosixPath(below).parent, written)
         entry = entry_at(top, candidate, path)
-        if all(entry != entry_at(top, other, path) for other in others):
+        if tip is not None and entry == entry_at(top, tip, path):
+            continue
+        if any(entry != entry_at(top, other, path) for other in began):
             changed.append(written)
     return tuple(changed)
 

@@ -44,7 +44,11 @@ def remote_tip(folder: Path, branch: str) -> str | None:
     return tip if tip is not None and _COMMIT.fullmatch(tip) else None
 
 
-def merge_base(folder: Path, one: str, other: str) -> str | None:
-    """The best common ancestor of two commits in the clone; None if it is not there, as in a shallow clone."""
-    found = ask(folder, "merge-base", one, other)
-    return found if found is not None and _COMMIT.fullmatch(found) else None
+def merge_bases(folder: Path, one: str, other: str) -> tuple[str, ...]:
+    """The best common ancestors of two commits in the clone.
+
+    Several, in no order that means anything, if each side has merged a part of the other; none if they are not in the
+    clone, as in a shallow one.
+    """
+    found = (ask(folder, "merge-base", "--all", one, other) or "").splitlines()
+    return tuple(commit for commit in found if _COMMIT.fullmatch(commit))

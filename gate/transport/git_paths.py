@@ -5,7 +5,7 @@ module must not know what the files mean.
 """
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from gate.errors import UsageError
 from gate.transport.git import ask, repository_path
@@ -18,12 +18,12 @@ def outermost_repository(path: Path, start: Path) -> tuple[Path, str]:
     make a path mean a file of another repository.
 
     Args:
-        path: A file, which need not exist.
+        path: A file or folder, which need not exist.
         start: A folder on the way to it, from which on nobody is trusted; a path that leaves it starts at its own
             folder.
 
     Returns:
-        The top of the repository, and the path of the file from there, without `.` and `..`.
+        The top of the repository, and the path from there, without `.` and `..`; empty for the top itself.
 
     Raises:
         UsageError: There is no git or no repository, or a folder on the way within it is a link.
@@ -35,18 +35,17 @@ def outermost_repository(path: Path, start: Path) -> tuple[Path, str]:
         here = nearest_folder(whole.parent)
         start = here.resolve()
         whole = start / whole.relative_to(here)
-    steps = [start / part for part in reversed(whole.parent.relative_to(start).parents)]
-    steps.append(whole.parent)
+    steps = [start / part for part in (*reversed(whole.relative_to(start).parents), whole.relative_to(start))]
     within = next((folder for folder in steps if folder.is_dir() and _is_inside(folder)), start)
     prefix = repository_path(within)
-    link = next((folder for folder in steps if folder.is_symlink() and folder != within), None)
+    link = next((folder for folder in steps if folder.is_symlink() and folder not in {within, whole}), None)
     if link is not None and link.is_relative_to(within):
         raise UsageError(
             f"{link.relative_to(within)}: a symbolic link in the checkout, which is not followed",
             fix="Name the configuration by its own path.",
         )
     top = Path(ask(within, "rev-parse", "--show-toplevel") or within)
-    return top, f"{prefix}{whole.relative_to(within).as_posix()}"
+    return top, "/".join(PurePosixPath(prefix, whole.relative_to(within)).parts)
 
 
 def nearest_folder(folder: Path) -> Path:

@@ -10,7 +10,7 @@ from gate import report
 from gate.action.collecting import collect
 from gate.errors import BrokenRun, RecordsError
 from gate.report import Problem
-from gate.work_folder import ActionPlan, JudgedAdapter, WorkFolder, problem_of
+from gate.work_folder import ActionPlan, JudgedAdapter, WorkFolder, base_note, problem_of
 
 COMMIT = "91ab33c0" * 5
 PASSING = a_round(findings=(a_finding(guards=True),))
@@ -55,6 +55,13 @@ def test_collect__that_the_candidate_brought_its_configuration_is_said_first_and
     work.write_plan(plan)
     found = collect(work)
     assert (found.cautions, found.notes) == ((PLAN.bootstrap_note,), ("Something else.",))
+
+
+def test_collect__that_the_candidate_brought_its_base_is_said_first_and_once(work: WorkFolder) -> None:
+    caution = base_note("model")
+    work.write_plan(replace(PLAN, changed_base="model", notes=("Something else.", caution)))
+    found = collect(work)
+    assert (found.cautions, found.notes) == ((caution,), ("Something else.",))
 
 
 @pytest.mark.parametrize(("kind", "said"), [("huge", "longer than 8 MiB"), ("link", "not followed")])

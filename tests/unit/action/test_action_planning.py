@@ -55,6 +55,37 @@ def test_plan_action__a_pull_request_is_judged_by_the_tip_of_the_base_branch(
     assert not made.replaces
 
 
+def test_plan_action__a_merge_commit_cannot_choose_what_it_is_compared_with(
+    repository: Repository, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Main first holds a bad adapter, which a branch mends while main goes on.
+    repository.adapter("forgetful")
+    repository.write("model/generation_config.json", "{}")
+    repository.write("gate.yaml", CONFIG + "fail_on: never\n")
+    repository.commit()
+    repository.git("checkout", "-q", "-b", "side")
+    repository.adapter("careful")
+    repository.write("model/generation_config.json", '{"eos_token_id": 1}')
+    repository.write("gate.yaml", CONFIG)
+    mended = repository.commit()
+    repository.git("checkout", "-q", "main")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2040-01-01T00:00:00Z")  # git names the newest first
+    repository.write("README.md", "words")
+    words = repository.commit()
+    repository.git("merge", "-q", "--no-ff", "-m", "merged", "side")
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    # The proposal merges the mended one and keeps the bad one.
+    repository.git("checkout", "-q", "-b", "proposal", words)
+    repository.git("merge", "-q", "-s", "ours", "-m", "proposed", mended)
+    runner.pull_request(repository.git("rev-parse", "HEAD"))
+    made = plan(runner)
+    assert judged(made) == ["adapters/support"]
+    assert made.notes == (
+        "Changed here, which takes effect after the merge: gate.yaml.",
+        *made.cautions,
+    )
+
+
 def test_plan_action__without_the_branch_the_base_of_the_event_counts(repository: Repository, runner: Runner) -> None:
     head = propose(repository)
     repository.git("update-ref", "-d", "refs/remotes/origin/main")
@@ -81,6 +112,14 @@ def test_plan_action__what_is_not_in_the_clone_is_an_error_with_the_fix(reposito
     runner.pull_request(propose(repository))
     with pytest.raises(UsageError, match=r"(?s)input `config-ref`.*fetch-depth: 0"):
         plan(runner, **{"config-ref": "v9"})
+
+
+@pytest.mark.parametrize("ref", ["-rf", ":/all", "main:gate.yaml"])
+def test_plan_action__no_fetch_mends_a_malformed_ref(repository: Repository, runner: Runner, ref: str) -> None:
+    runner.pull_request(propose(repository))
+    with pytest.raises(UsageError, match=r"input `config-ref`: .* is no ref") as refused:
+        plan(runner, **{"config-ref": ref})
+    assert refused.value.fix is None
 
 
 def test_plan_action__a_merge_group_is_judged_by_what_it_goes_onto(repository: Repository, runner: Runner) -> None:
@@ -123,7 +162,8 @@ def test_plan_action__a_changed_base_is_judged_and_told(repository: Repository, 
     runner.pull_request(repository.commit())
     made = plan(runner)
     assert judged(made) == ["adapters/support"]
-    assert made.notes == ("The base model model is changed as well: the candidate is compared with the changed one.",)
+    assert (made.changed_base, made.notes) == ("model", made.cautions)
+    assert "The base model model is changed as well" in made.cautions[0]
 
 
 def test_plan_action__a_folder_cannot_stand_in_for_a_hub_id(repository: Repository, runner: Runner) -> None:
@@ -178,6 +218,24 @@ def test_plan_action__several_adapters_below_a_folder(repository: Repository, ru
     assert judged(plan(runner, adapter="adapters/support")) == []
 
 
+@pytest.mark.parametrize("top", ["adapters", "adapters/team"])
+def test_plan_action__a_good_adapter_on_top_hides_none(repository: Repository, runner: Runner, top: str) -> None:
+    repository.adapter("careful", "adapters/team/a")
+    repository.adapter("careful", "adapters/team/b")
+    repository.write("gate.yaml", CONFIG.replace("adapters/support", "adapters"))
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    repository.adapter("careful", "copy")
+    repository.adapter("forgetful", "adapters/team/a")
+    for file in (repository.path / "copy").iterdir():
+        file.rename(repository.path / top / file.name)
+    runner.pull_request(repository.commit())
+    made = plan(runner)
+    assert judged(made) == [top, "adapters/team/a"]
+    assert made.notes == ()
+
+
 def test_plan_action__the_last_of_several_is_removed(repository: Repository, runner: Runner) -> None:
     repository.adapter("careful", "adapters/other")
     repository.write("gate.yaml", CONFIG.replace("adapters/support", "adapters"))
@@ -202,6 +260,94 @@ def test_plan_action__a_name_that_cannot_be_written_down(repository: Repository,
     runner.pull_request(repository.commit())
     with pytest.raises(UsageError, match="the path of an adapter must be UTF-8"):
         plan(runner)
+
+
+MISTYPED = ["adapters/suport", "nope", "evals", ".git", "-x", ":", "adapters/support/adapter_config.json"]
+
+
+@pytest.mark.parametrize("path", MISTYPED)
+def test_plan_action__a_mistyped_path_is_no_open_gate(repository: Repository, runner: Runner, path: str) -> None:
+    runner.pull_request(propose(repository))
+    with pytest.raises(UsageError, match="holds no folder with an adapter there"):
+        plan(runner, adapter=path)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "what"), [("adapter: adapters/suport", "an adapter"), ("model: ./modle", "a model")]
+)
+def test_plan_action__a_mistyped_path_in_the_configuration(
+    repository: Repository, runner: Runner, candidate: str, what: str
+) -> None:
+    repository.write("gate.yaml", CONFIG.replace("adapter: adapters/support", candidate))
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    runner.pull_request(propose(repository))
+    with pytest.raises(UsageError, match=f"holds no folder with {what} there"):
+        plan(runner)
+
+
+@pytest.mark.parametrize("link", ["adapters", "adapters/support"])
+def test_plan_action__a_link_is_refused_though_only_its_target_is_changed(
+    repository: Repository, runner: Runner, link: str
+) -> None:
+    (repository.path / link).rename(repository.path / "real")
+    (repository.path / link).symlink_to(repository.path / "real")
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    repository.adapter("forgetful", "real/support" if link == "adapters" else "real")
+    runner.pull_request(repository.commit())
+    with pytest.raises(UsageError, match=f"'{link}': a symbolic link"):
+        plan(runner)
+
+
+@pytest.mark.parametrize("link", ["adapters/other", "adapters/support/adapter_model.safetensors"])
+def test_plan_action__an_adapter_behind_a_link_below_the_folder(
+    repository: Repository, runner: Runner, link: str
+) -> None:
+    repository.adapter("careful", "adapters/third")
+    repository.write("gate.yaml", CONFIG.replace("adapters/support", "adapters"))
+    repository.write("LICENSE", "words")
+    (repository.path / "adapters" / "LICENSE").symlink_to("../LICENSE")
+    (repository.path / "adapters" / "latest").symlink_to("support")
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    runner.pull_request(propose(repository))
+    assert judged(plan(runner)) == ["adapters/support"]
+    repository.branch()
+    (repository.path / link).unlink(missing_ok=True)
+    (repository.path / link).symlink_to("../" * link.count("/") + "real")
+    runner.pull_request(repository.commit())
+    with pytest.raises(UsageError, match=f"'{link}': a symbolic link"):
+        plan(runner)
+
+
+def test_plan_action__a_submodule_is_refused(repository: Repository, runner: Runner) -> None:
+    head = repository.git("rev-parse", "HEAD")
+    repository.git("rm", "-rq", "adapters/support")
+    repository.git("update-index", "--add", "--cacheinfo", f"160000,{head},adapters/support")
+    repository.git("commit", "-qm", "a submodule")
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.git("commit", "-q", "--allow-empty", "-m", "words")
+    runner.pull_request(repository.git("rev-parse", "HEAD"))
+    with pytest.raises(UsageError, match="'adapters/support': a submodule"):
+        plan(runner)
+
+
+def test_plan_action__the_repository_is_the_adapter(repository: Repository, runner: Runner) -> None:
+    repository.branch()
+    repository.adapter("forgetful")
+    for file in (repository.path / "adapters" / "support").iterdir():
+        file.rename(repository.path / file.name)
+    runner.pull_request(repository.commit())
+    made = plan(runner, adapter=".")
+    assert (judged(made), made.replaces) == (["."], True)
+
+
+def test_plan_action__the_repository_is_no_configuration(repository: Repository, runner: Runner) -> None:
+    runner.pull_request(propose(repository))
+    with pytest.raises(UsageError, match="input `config`: '.' is the top of a repository"):
+        plan(runner, config=".")
 
 
 @pytest.mark.parametrize("adapter", ["/etc", "../outside"])

@@ -191,9 +191,9 @@ def test_changed_in__what_the_candidate_has_alone(repository: Repository) -> Non
     main = repository.commit()
     with trusted_config(Path("gate.yaml"), "main", start=repository.path) as loaded:
         assert named_files(loaded) == ("evals/facts.jsonl", "evals/json_output.jsonl", "evals/person.schema.json")
-        alone = changed_in(loaded, candidate, others=[main, began], start=repository.path)
+        alone = changed_in(loaded, candidate, began=[began], tip=main, start=repository.path)
         assert alone == ("gate.yaml", "evals/person.schema.json")
-        assert "evals/facts.jsonl" in changed_in(loaded, candidate, others=[main], start=repository.path)
+        assert "evals/facts.jsonl" in changed_in(loaded, candidate, began=[main], start=repository.path)
 
 
 def test_named_files__what_the_candidate_was_trained_on_is_its_own(repository: Repository, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_named_files__what_the_candidate_was_trained_on_is_its_own(repository: R
     repository.write("data/train.jsonl", "rows of the proposal")
     candidate = repository.commit()
     with trusted_config(Path("gate.yaml"), main, start=repository.path) as loaded:
-        assert changed_in(loaded, candidate, others=[main], start=repository.path) == ()
+        assert changed_in(loaded, candidate, began=[main], start=repository.path) == ()
         found = file_at(loaded, "data/train.jsonl", candidate, start=repository.path, into=tmp_path / "new")
         assert found.read_text() == "rows of the proposal"
         with pytest.raises(ConfigError, match="data/train.jsonl: the commit .* holds no such file"):
@@ -230,4 +230,4 @@ def test_trusted_config__paths_that_never_work_in_a_commit_are_errors_of_the_con
         trusted_config(Path("gate.yaml"), "main", start=repository.path) as loaded,
         pytest.raises(ConfigError, match="absolute path"),
     ):
-        changed_in(loaded, loaded.commit or "", others=[], start=repository.path)
+        changed_in(loaded, loaded.commit or "", began=[], start=repository.path)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from action_repository import Repository
 
-from gate.transport.git_history import is_cloned_from, known_commit, merge_base, remote_tip
+from gate.transport.git_history import is_cloned_from, known_commit, merge_bases, remote_tip
 
 
 @pytest.fixture
@@ -64,12 +64,17 @@ def test_is_cloned_from__only_that_repository_on_that_server(
     assert is_cloned_from(repository.path, server, "owner/name") is same
 
 
-def test_merge_base__where_the_branches_part(repository: Repository) -> None:
+def test_merge_bases__where_the_branches_part(repository: Repository) -> None:
     first = repository.git("rev-parse", "HEAD")
     repository.branch()
     one = repository.commit()
     repository.git("checkout", "-q", "main")
     other = repository.commit("another")
-    assert merge_base(repository.path, one, other) == first
+    assert merge_bases(repository.path, one, other) == (first,)
+    repository.git("checkout", "-q", "-b", "both", one)
+    repository.git("merge", "-q", "-m", "both", other)
+    repository.git("checkout", "-q", "main")
+    repository.git("merge", "-q", "-m", "both as well", one)
+    assert set(merge_bases(repository.path, "main", "both")) == {one, other}
     repository.git("checkout", "-q", "--orphan", "alone")
-    assert merge_base(repository.path, repository.commit(), other) is None
+    assert merge_bases(repository.path, repository.commit(), other) == ()

@@ -29,6 +29,21 @@ def test_outermost_repository__by_names_alone(repository: Repository, tmp_path: 
         outermost_repository(Path("gate.yaml"), tmp_path)
 
 
+def test_outermost_repository__a_path_can_be_the_repository_itself(repository: Repository, tmp_path: Path) -> None:
+    top = repository.path
+    assert outermost_repository(Path(), top) == (top, "")
+    assert outermost_repository(Path("ws"), tmp_path) == (top, "")
+    (top / "sub" / ".hidden").mkdir(parents=True)
+    assert outermost_repository(Path(), top / "sub") == (top, "sub")
+    assert outermost_repository(Path(".hidden"), top / "sub") == (top, "sub/.hidden")
+    # A repository within, such as a submodule, is no top.
+    within = Repository(top / "sub")
+    within.git("init", "-q")
+    assert outermost_repository(Path("sub"), top) == (top, "sub")
+    with pytest.raises(UsageError, match="no git repository"):
+        outermost_repository(Path("/"), top)
+
+
 def test_outermost_repository__above_it_links_are_nobody_elses(repository: Repository, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(repository.path)
     assert outermost_repository(Path("gate.yaml"), tmp_path / "link") == (repository.path, "gate.yaml")
