@@ -176,7 +176,7 @@ class _CommittedFiles:
         entry = entry_at(self._top, self._commit, path)
         if entry is None:
             raise ConfigError(
-                f"{written}: the commit {self._commit[:_SHOWN_COMMIT]} holds no such file",
+                f"{written or '.'}: the commit {self._commit[:_SHOWN_COMMIT]} holds no such file",
                 fix="Commit it there, or name another commit.",
             )
         if entry.kind != "file":
