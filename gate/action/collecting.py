@@ -51,14 +51,12 @@ def collect(work: WorkFolder) -> Collected:
 
 
 def _result(work: WorkFolder, one: JudgedAdapter, whole: Problem | None) -> Round | Told:
-    if whole is not None and whole.step == "compare":
-        # The deciding step broke off: no round beside it is one that it answers for.
-        return _told(whole)
     path = work.round_folder(one) / ROUND
-    problem = work.read_problem(one)
+    # A step that broke off as a whole answers for no round that lies there.
+    problem = work.read_problem(one) or whole
     if problem is None and (path.exists() or path.is_symlink()):
         return read_foreign_round(path)
-    return _told(problem or whole or _missing(work, one))
+    return _told(problem or _missing(work, one))
 
 
 def _missing(work: WorkFolder, one: JudgedAdapter) -> Problem:

@@ -154,13 +154,11 @@ def _answer(run: _Run, one: JudgedAdapter) -> int:
 
 
 def _compare(run: _Run, one: JudgedAdapter, *, now: datetime) -> int:
-    known = run.work.read_problem(one)
-    if known is None and not run.work.is_answered(one):
-        # The first step ended before this adapter's turn was over, and said why unless it was killed.
-        known = run.work.read_problem()
-        if known is None:
-            known = unanswered(one)
-            run.work.write_problem(known, one)
+    # A first step that broke off as a whole leaves no verdict, not even about what was answered before.
+    known = run.work.read_problem(one) or run.work.read_problem()
+    if known is None and not run.work.is_answered(one):  # it was killed before it could say why
+        known = unanswered(one)
+        run.work.write_problem(known, one)
     if known is not None:
         complain(f"{one.adapter}: {known.message}")
         return known.exit_code
