@@ -15,7 +15,7 @@ from gate.action.steps import answer
 from gate.config.schema import GateConfig
 from gate.errors import BrokenRun
 from gate.report import Problem
-from gate.work_folder import WorkFolder
+from gate.work_folder import WorkFolder, problem_of
 
 
 @pytest.fixture
@@ -97,6 +97,19 @@ def test_compare__a_killed_first_step_is_not_blamed_on_the_second(
     assert "memory ran out" in ran.stderr
     assert told() == before
     assert runner.read("rounds/adapters-support/problem.json")["step"] == "answer"
+
+
+def test_compare__a_first_step_that_broke_off_after_the_last_answer_leaves_no_verdict(
+    repository: Repository, runner: Runner
+) -> None:
+    runner.dispatch(repository.git("rev-parse", "main"))
+    assert runner.step("answer").returncode == 0
+    work = WorkFolder(runner.work)
+    work.write_problem(problem_of(BrokenRun("The run took longer than 1 minutes."), "answer", exit_code=4))
+    ran = runner.step("compare")
+    assert ran.returncode == 4
+    assert "longer than 1 minutes" in ran.stderr
+    assert not list(runner.work.glob("rounds/*/round.json"))
 
 
 def test_steps__a_work_folder_that_cannot_be_is_said_in_a_sentence(repository: Repository, runner: Runner) -> None:

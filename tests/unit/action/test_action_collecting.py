@@ -10,7 +10,7 @@ from gate import report
 from gate.action.collecting import collect
 from gate.errors import BrokenRun, RecordsError
 from gate.report import Problem
-from gate.work_folder import ActionPlan, JudgedAdapter, WorkFolder, base_note, problem_of
+from gate.work_folder import ActionPlan, JudgedAdapter, StepName, WorkFolder, base_note, problem_of
 
 COMMIT = "91ab33c0" * 5
 PASSING = a_round(findings=(a_finding(guards=True),))
@@ -42,12 +42,13 @@ def leave(work: WorkFolder, text: str) -> Path:
     return path
 
 
-def test_collect__a_deciding_step_that_broke_off_answers_for_no_round(work: WorkFolder) -> None:
+@pytest.mark.parametrize("step", ["answer", "compare"])
+def test_collect__a_step_that_broke_off_answers_for_no_round(work: WorkFolder, step: StepName) -> None:
     assert collect(work).judged[0].outcome == "pass"
-    work.write_problem(problem_of(BrokenRun("no container"), "compare", exit_code=4))
+    work.write_problem(problem_of(BrokenRun("no container"), step, exit_code=4))
     (one,) = collect(work).judged
     assert isinstance(one.result, Problem)
-    assert (one.result.step, one.result.exit_code, one.result.message) == ("compare", 4, "no container")
+    assert (one.result.step, one.result.exit_code, one.result.message) == (step, 4, "no container")
 
 
 def test_collect__that_the_candidate_brought_its_configuration_is_said_first_and_once(work: WorkFolder) -> None:
