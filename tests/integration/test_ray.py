@@ -1,5 +1,6 @@
 """`engine: {kind: ray}` on a real cluster of two workers on this machine."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -31,15 +32,25 @@ from gate.errors import AdapterRefused, BrokenRun, GateError
 
 ray = pytest.importorskip("ray", reason="the optional package `ray` is not installed")
 
+# One cluster on a machine at a time: a second one takes over the file that says where "the" cluster is.
+pytestmark = pytest.mark.xdist_group("ray")
+
 Gate = Callable[..., Ran]
 PATIENCE_SECONDS = 60
 SUITES = ("--suite", "facts", "--suite", "routing", "--limit", 12)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def environment() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # else what else runs on a busy machine starves them
+        yield
+
+
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
+def cluster(environment: None) -> Iterator[None]:
     """A cluster that somebody else runs: two CPUs and little memory. The gate must leave it alone."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
     before = signal.getsignal(signal.SIGTERM)
     ray.init(num_cpus=2, object_store_memory=80_000_000, include_dashboard=False, log_to_driver=False,
@@ -81,11 +92,14 @@ def manifest(output: Path) -> dict[str, Any]:
     return {key: value for key, value in content.items() if key != "timings"}
 
 
-def workers() -> set[int]:
-    """The processes of the workers, as the operating system knows them."""
-    return {
-        one.pid for one in psutil.process_iter(["cmdline"]) if "ray::RayWorker" in " ".join(one.info["cmdline"] or [])
-    }
+def workers(driver: int) -> set[int]:
+    """The processes of the workers of a cluster that this process has started."""
+    found = set()
+    for one in psutil.Process(driver).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "ray::RayWorker" in " ".join(one.cmdline()):
+                found.add(one.pid)
+    return found
 
 
 def test_run__two_ray_workers_answer_as_one_process_even_if_killed(
@@ -97,12 +111,12 @@ def test_run__two_ray_workers_answer_as_one_process_even_if_killed(
     def answer_many(self: WorkerPool, works: Iterator[Work]) -> Iterator[tuple[Response, ...]]:
         for given in real(self, works):
             if not killed:
-                killed.update(workers())
+                killed.update(workers(os.getpid()))
                 for pid in killed:
                     os.kill(pid, signal.SIGKILL)
             yield given
-        assert workers()
-        assert not workers() & killed
+        assert workers(os.getpid())
+        assert not workers(os.getpid()) & killed
 
     monkeypatch.setattr(WorkerPool, "answer_many", answer_many)
     config = configure(quickstart, "{kind: ray, workers: 2, device: cpu, batch_tokens: 512}")
@@ -129,7 +143,7 @@ def test_run__a_stopped_run_leaves_no_ray_behind(quickstart: Path, tmp_path: Pat
 
     def ready() -> bool:
         if stop == signal.SIGINT:  # while the worker is still loading the model
-            return bool(workers() & {one.pid for one in running()})
+            return bool(workers(process.pid))
         file = tmp_path / "out" / "responses.jsonl"
         return file.exists() and file.stat().st_size > 0
 
