@@ -11,6 +11,14 @@ def action_group() -> None:
     """The steps of the GitHub Action. Inputs and event come from the environment; see action.yml."""
 
 
+@action_group.command("fetch")
+def fetch_command() -> int:
+    """Bring what the hub has of the arms to this machine."""
+    from gate.action.steps import fetch
+
+    return fetch(os.environ)
+
+
 @action_group.command("answer")
 def answer_command() -> int:
     """Have every changed adapter answer all cases."""

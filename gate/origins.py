@@ -3,9 +3,10 @@
 From the disk, from a commit or from the hub. No model is loaded. Must not know what the arms are asked.
 """
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from gate.adapters.commit import adapter_at, is_folder_at, model_at
 from gate.adapters.folder import AdapterFolder, name_warning, read_adapter
@@ -14,7 +15,7 @@ from gate.adapters.hub import adapter_from_hub, model_from_hub
 from gate.config.load import LoadedConfig
 from gate.config.schema import Candidate, Incumbent
 from gate.domain import Check
-from gate.engine.base_model import BaseFolder, find_base, model_folder
+from gate.engine.base_model import BaseFolder, fetch_base, find_base, model_folder
 from gate.engine.session import AdapterFiles
 from gate.errors import AdapterRefused, UsageError
 from gate.transport.hub import is_hub_id
@@ -131,13 +132,41 @@ def read_base(loaded: LoadedConfig, ref: str | None, *, into: Path) -> BaseFolde
         BrokenRun: The hub or the repository cannot be read.
     """
     section = loaded.config.base
-    if section.revision is not None or not base_is_folder(loaded, ref):
+    if _base_is_from_hub(loaded, ref):
         # What a checkout holds under the name of a hub id is nobody's word beside a trusted configuration.
         return find_base(section.model, section.revision, loaded.folder if loaded.commit is None else into)
     if ref is None and loaded.commit is None:
         return find_base(section.model, None, loaded.folder)
     taken = model_at(loaded.folder, section.model, ref or loaded.commit or "", into=into)
     return model_folder(taken.path, section.model)
+
+
+def fetch_from_hub(loaded: LoadedConfig, candidate: Wanted, *, report: Callable[[str], None]) -> None:
+    """Bring to this machine what comes from the hub, so that it is found later without a network. Inspects nothing.
+
+    Args:
+        loaded: The configuration.
+        candidate: The candidate that will be judged.
+        report: Called with the name of what is about to be fetched.
+
+    Raises:
+        GateError: What `read_base` and `read_tune` say of what the hub does not give.
+    """
+    section = loaded.config.base
+    # What is no hub id is refused where it is read.
+    if loaded.config.engine.reads_model and is_hub_id(section.model) and _base_is_from_hub(loaded, candidate.ref):
+        report(section.model)
+        fetch_base(section.model, section.revision)
+    incumbent = [] if loaded.config.incumbent is None else [wanted_incumbent(loaded, loaded.config.incumbent)]
+    for wanted in (candidate, *incumbent):
+        if wanted.ref is None and is_hub_id(wanted.written) and (wanted.revision or wanted.model):
+            report(wanted.written)
+            with TemporaryDirectory(prefix="gate-") as nothing:
+                _fetch(wanted, Path(nothing))
+
+
+def _base_is_from_hub(loaded: LoadedConfig, ref: str | None) -> bool:
+    return loaded.config.base.revision is not None or not base_is_folder(loaded, ref)
 
 
 def base_is_folder(loaded: LoadedConfig, ref: str | None) -> bool:

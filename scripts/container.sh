@@ -8,10 +8,27 @@
 mount() { printf 'type=bind,"source=%s","target=%s"%s' "$1" "$1" "${2:+,$2}"; }
 
 run_in_container() {
-    local name=gate-${GITHUB_RUN_ID:-0}-${GITHUB_RUN_ATTEMPT:-0}-$STEP-$$-$RANDOM
+    # What cannot start is told before anything is fetched for it.
+    check_start
+    if [ "$STEP" = answer ]; then
+        local code=0
+        options_of fetch
+        patiently docker run "${OPTIONS[@]}" "$IMAGE" action fetch || code=$?
+        if [ "$code" -eq 125 ]; then fail 4 "Docker cannot start the container that fetches models; its reason is above."; fi
+        if [ "$code" -ne 0 ]; then exit "$code"; fi
+    fi
+    options_of "$STEP"
+    exec docker run "${OPTIONS[@]}" "$IMAGE" action "$STEP"
+}
+
+# options_of PART: sets OPTIONS to what `docker run` is told for this part of a step.
+options_of() {
+    local name=gate-${GITHUB_RUN_ID:-0}-${GITHUB_RUN_ATTEMPT:-0}-$1-$$-$RANDOM
     # Noted before anything starts: clean-up must find it whatever happens.
-    printf '%s\n' "$name" "$name-check" >>"$NAMES"
+    printf '%s\n' "$name" >>"$NAMES"
+    passed_variables "$1"
     OPTIONS=(
+        --name "$name"
         --rm --init --pull never --no-healthcheck
         --user "$(id -u):$(id -g)" --cap-drop ALL --security-opt no-new-privileges
         --read-only --tmpfs "/tmp:rw,exec,nosuid,nodev,mode=1777" --pids-limit 8192
@@ -25,19 +42,25 @@ run_in_container() {
         if [ -n "${!variable+set}" ]; then OPTIONS+=(--env "$variable"); fi
     done
     if [ -f "${GITHUB_EVENT_PATH-}" ]; then OPTIONS+=(--mount "$(mount "$GITHUB_EVENT_PATH" readonly)"); fi
-    "options_of_$STEP"
-    check_start "$name-check"
-    exec docker run --name "$name" "${OPTIONS[@]}" "$IMAGE" action "$STEP"
+    "options_of_$1"
+}
+
+options_of_fetch() {
+    no_gpu
+    certificates
+    if [ -n "${GATE_NETWORK-}" ]; then OPTIONS+=(--network "$GATE_NETWORK"); fi
+    mkdir -p -- "$HUB_CACHE"
+    local rights=
+    if offline; then rights="readonly"; fi
+    OPTIONS+=(--mount "$(mount "$HUB_CACHE" $rights)" --env "HF_HOME=$HUB_CACHE")
 }
 
 options_of_answer() {
     mkdir -p -- "$HUB_CACHE" "$ANSWER_CACHE"
-    local rights=
-    # Where nothing is fetched, nothing needs to be written: an adapter cannot change what later runs load.
-    if offline; then rights="readonly"; fi
+    # What the hub has is there by now, and an adapter cannot change what later runs load.
     OPTIONS+=(
-        --shm-size 2g
-        --mount "$(mount "$HUB_CACHE" $rights)" --mount "$(mount "$ANSWER_CACHE")"
+        --shm-size 2g --env HF_HUB_OFFLINE=1
+        --mount "$(mount "$HUB_CACHE" readonly)" --mount "$(mount "$ANSWER_CACHE")"
         --env "HF_HOME=$HUB_CACHE" --env "GATE_CACHE_DIR=$ANSWER_CACHE"
     )
     case $GATE_GPUS in
@@ -45,7 +68,11 @@ options_of_answer() {
         *,*) OPTIONS+=(--gpus "\"$GATE_GPUS\"") ;;
         *) OPTIONS+=(--gpus "$GATE_GPUS") ;;
     esac
-    if [ -n "${GATE_NETWORK-}" ]; then OPTIONS+=(--network "$GATE_NETWORK"); fi
+    if ! [ -e "$GATE_NEEDS_NETWORK" ]; then
+        OPTIONS+=(--network none)
+    elif [ -n "${GATE_NETWORK-}" ]; then
+        OPTIONS+=(--network "$GATE_NETWORK")
+    fi
     certificates
 }
 
@@ -75,11 +102,12 @@ certificates() {
     done
 }
 
-# check_start NAME: a container with the same options that does nothing. After `exec` nobody could turn Docker's own
-# exit code 125 into one of the gate's, or say what to do about it.
+# check_start: a container with the step's options that does nothing. After `exec` nobody could turn Docker's own exit
+# code 125 into one of the gate's, or say what to do about it.
 check_start() {
     local said code=0
-    patiently docker run --name "$1" "${OPTIONS[@]}" --entrypoint true "$IMAGE" >"$SCRATCH/start.log" 2>&1 || code=$?
+    options_of "$STEP"
+    patiently docker run "${OPTIONS[@]}" --entrypoint true "$IMAGE" >"$SCRATCH/start.log" 2>&1 || code=$?
     if [ "$code" -eq 0 ]; then return; fi
     said=$(tr -s '\r\n\t ' ' ' <"$SCRATCH/start.log")
     case $STEP:$GATE_GPUS:$said in

@@ -24,12 +24,12 @@ OF_THE_HOST=(
     OMP_NUM_THREADS PATH PYTHONSAFEPATH TMPDIR USER
 )
 
-# passed_variables STEP: sets PASSED to the names that the step may see.
+# passed_variables PART: sets PASSED to the names that this part of a step may see.
 passed_variables() {
     PASSED=("${OF_THE_RUN[@]}" "${OF_THE_ACTION[@]}")
     case $1 in
-        answer)
-            PASSED+=("${OF_THE_NETWORK[@]}" "${OF_THE_HUB[@]}")
+        fetch)
+            PASSED+=("${OF_THE_NETWORK[@]}" "${OF_THE_HUB[@]}" GATE_NEEDS_NETWORK)
             # An empty token is not the same as none: it would be sent.
             if [ -z "${HF_TOKEN-}" ]; then unset HF_TOKEN; fi
             # Whoever says that nothing may be fetched has everything there already, and the other way round.
@@ -38,11 +38,12 @@ passed_variables() {
                 : "${GATE_NETWORK:=none}"
             fi
             ;;
+        answer) PASSED+=("${OF_THE_NETWORK[@]}") ;;
         publish) PASSED+=("${OF_THE_NETWORK[@]}" GITHUB_TOKEN GITHUB_OUTPUT GITHUB_STEP_SUMMARY) ;;
     esac
 }
 
-# offline: whether the model's step fetches nothing.
+# offline: whether nothing is fetched.
 offline() {
     [ "${GATE_NETWORK-}" = none ] || [[ ${HF_HUB_OFFLINE-} =~ ^(1|[Oo][Nn]|[Yy][Ee][Ss]|[Tt][Rr][Uu][Ee])$ ]]
 }

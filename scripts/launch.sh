@@ -5,7 +5,8 @@
 #
 # Reads the inputs as GATE_* variables (see action.yml) and what the runner tells of the workflow run. Nothing that it
 # reads is ever run as code. It becomes the step (`exec`), so that signals reach it and its exit code is the step's:
-#   answer    sees the model cache, the GPU and at most HF_TOKEN; neither the GitHub token nor the runner's files
+#   answer    has two parts: the first fetches models and sees the network, the model cache and at most HF_TOKEN; the
+#             second runs them and sees the GPU and no secret, in a container neither a network nor a cache to change
 #   compare   sees no network, no GPU, no cache and no secret
 #   publish   sees GITHUB_TOKEN, the network and the runner's files; no model and no GPU
 #   clean-up  removes what an earlier step of this job left behind
@@ -58,15 +59,26 @@ json_text() {
     printf '%s' "$text" | tr '\000-\037' ' '
 }
 
-# patiently COMMAND...: runs it so that a cancelled job does not wait for it.
+# patiently COMMAND...: runs it so that a cancelled job does not wait for it, but for a moment.
 patiently() {
     local child code=0
     "$@" &
     child=$!
-    trap 'kill "$child" 2>/dev/null || true; exit 130' INT TERM
+    trap 'end "$child"; exit 130' INT TERM
     wait "$child" || code=$?
     trap 'exit 130' INT TERM
     return "$code"
+}
+
+# end PROCESS: tells it to end, and makes it, if it has not within 3 seconds.
+end() {
+    local _
+    kill "$1" 2>/dev/null || return 0
+    for _ in {1..30}; do
+        kill -0 "$1" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    kill -KILL "$1" 2>/dev/null || true
 }
 
 prepare_folders() {
@@ -77,7 +89,8 @@ prepare_folders() {
     SCRATCH=$RUNNER_TEMP/gate-scratch/$STEP
     NAMES=$RUNNER_TEMP/gate-containers
     # What an earlier use in the same job left here must not be taken for this one's results.
-    if [ "$STEP" = answer ]; then rm -rf -- "$GATE_WORK"; fi
+    export GATE_NEEDS_NETWORK=$SCRATCH/needs-network
+    if [ "$STEP" = answer ]; then rm -rf -- "$GATE_WORK" "$GATE_NEEDS_NETWORK"; fi
     # Whatever the step that runs the model left as a verdict is none, even if this step gets no further.
     if [ "$STEP" = compare ] || [ "$STEP" = publish ]; then only_plain_files; fi
     if [ "$STEP" = compare ]; then remove_rounds; fi
@@ -157,8 +170,19 @@ run_on_host() {
     choose_gpus
     export HOME=$SCRATCH/home TMPDIR=$SCRATCH/tmp PYTHONSAFEPATH=1
     cd -- "$SCRATCH"
+    if [ "$STEP" = answer ]; then patiently become fetch || exit "$?"; fi
+    become "$STEP"
+}
+
+# become PART: this part of a step, with what it may see.
+become() {
+    passed_variables "$1"
+    if [ "$1" = answer ]; then # what the hub has is there by now
+        export HF_HUB_OFFLINE=1
+        PASSED+=(HF_HUB_OFFLINE)
+    fi
     keep_only "${PASSED[@]}" "${OF_THE_HOST[@]}"
-    exec gate action "$STEP"
+    exec gate action "$1"
 }
 
 # choose_gpus: sets CUDA_VISIBLE_DEVICES; of the GPUs that the runner's owner gives it, never to others.
@@ -204,7 +228,6 @@ if [ "$STEP" = clean-up ]; then
 fi
 check_inputs
 separate_answers
-passed_variables "$STEP"
 choose_runtime
 if [ "$RUNTIME" = host ]; then run_on_host; fi
 find_image

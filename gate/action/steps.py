@@ -1,6 +1,6 @@
-"""The two steps of the Action that judge: `answer`, which runs the model, and `compare`, which decides.
+"""The steps of the Action that judge: `answer`, which runs the model, after `fetch`; and `compare`, which decides.
 
-The third one is in `gate.action.telling`. Everything that is printed on the way is printed while the
+The one that publishes is in `gate.action.telling`. Everything that is printed on the way is printed while the
 runner reads no commands.
 """
 
@@ -20,6 +20,7 @@ from gate.config.load import LoadedConfig
 from gate.errors import EXIT_BROKEN, EXIT_OPEN, BrokenRun, GateError, RecordsError, gravity
 from gate.github.event import read_event
 from gate.github.workflow_commands import commands_stopped, print_command
+from gate.origins import fetch_from_hub, wanted_candidate
 from gate.plan import Options
 from gate.printing import complain, print_inert, print_round
 from gate.progress import ProgressDisplay
@@ -53,6 +54,34 @@ class _Run:
         )
 
 
+def fetch(environ: Mapping[str, str]) -> int:
+    """Bring what the hub has of the arms to this machine, so that `answer` needs neither a network nor a token.
+
+    The launcher starts it as the first part of the step `answer`. Where the answers are made elsewhere all the same,
+    it leaves a file under the name that GATE_NEEDS_NETWORK gives.
+
+    Args:
+        environ: As for `answer`.
+
+    Returns:
+        0.
+
+    Raises:
+        GateError: Something is not to be had. Why is in the work folder as well.
+    """
+    with _asking(environ) as run:
+        if run.plan.judged:
+            # Several adapters are all in the repository, so what the hub has is the same for each.
+            options = run.options(run.plan.judged[0])
+            candidate = wanted_candidate(
+                run.loaded, adapter=options.adapter, ref=options.candidate_ref, start=options.start
+            )
+            fetch_from_hub(run.loaded, candidate, report=lambda name: print_inert(f"fetching {name}"))
+        if run.loaded.config.engine.needs_network and (mark := environ.get("GATE_NEEDS_NETWORK")):
+            Path(mark).touch()
+    return EXIT_OPEN
+
+
 def answer(environ: Mapping[str, str]) -> int:
     """Have every changed adapter answer all cases.
 
@@ -65,6 +94,19 @@ def answer(environ: Mapping[str, str]) -> int:
     Raises:
         GateError: Nothing could be asked. Why is in the work folder as well.
     """
+    with _asking(environ) as run:
+        for note in run.plan.notes:
+            print_inert(note)
+        if not run.plan.judged:
+            print_inert(_NOTHING)
+            return EXIT_OPEN
+        refuse_missing_gpu(run.loaded.config, run.inputs.gpus)
+        return _worst([_answer(run, one) for one in run.plan.judged])
+
+
+@contextmanager
+def _asking(environ: Mapping[str, str]) -> Iterator[_Run]:
+    """What both parts of the step `answer` begin with: the plan, made and written down."""
     with _step("answer", environ) as work:
         work.clear()
         inputs, workspace = Inputs.read(environ), folder_of(environ, "GITHUB_WORKSPACE")
@@ -74,15 +116,8 @@ def answer(environ: Mapping[str, str]) -> int:
             refuse_secrets(environ, top)
             plan = plan_action(inputs, read_event(environ), workspace)
             work.write_plan(plan)
-            for note in plan.notes:
-                print_inert(note)
-            if not plan.judged:
-                print_inert(_NOTHING)
-                return EXIT_OPEN
             with planned_config(plan, workspace) as loaded:
-                refuse_missing_gpu(loaded.config, inputs.gpus)
-                run = _Run(inputs=inputs, work=work, plan=plan, top=top, loaded=loaded)
-                return _worst([_answer(run, one) for one in plan.judged])
+                yield _Run(inputs=inputs, work=work, plan=plan, top=top, loaded=loaded)
 
 
 def compare(environ: Mapping[str, str], *, now: datetime) -> int:

@@ -12,7 +12,7 @@ from gate.adapters.checklist import refusal
 from gate.adapters.commit import LARGEST_ADAPTER_GIB, LARGEST_MODEL_GIB, MODEL_FILES, MOST_MODEL_FILES
 from gate.adapters.locate import PICKLE_FILE, WEIGHTS_FILE, locate
 from gate.adapters.peft_config import CONFIG_FILE
-from gate.transport.hub import download, download_files, list_repository
+from gate.transport.hub import commit_of, download, download_files, list_cached, list_repository, unreachable
 
 _GIB = 1024**3
 
@@ -23,7 +23,7 @@ class HubFolder:
 
     path: Path
     commit: str | None
-    """The full id that the revision stands for; None if the hub could not be asked."""
+    """The full id that the revision stands for; None if neither hub nor cache says."""
     note: str | None
     """Which of several folders was taken; None: there was no choice."""
 
@@ -41,11 +41,10 @@ def adapter_from_hub(repository: str, revision: str, *, key: str) -> HubFolder:
         ConfigError: There is no such repository or revision, or it is not open to this user.
         BrokenRun: The hub cannot be reached, and the cache has nothing.
     """
-    listing = list_repository(repository, revision, key=key)
-    place = f"{repository}@{revision}"
+    listing = list_repository(repository, revision, key=key) or list_cached(repository, revision)
     if listing is None:
-        patterns = [f"{below}{name}" for below in ("", "*/") for name in (CONFIG_FILE, WEIGHTS_FILE)]
-        return HubFolder(path=download(repository, revision, key=key, patterns=patterns), commit=None, note=None)
+        raise unreachable(repository, revision)
+    place = f"{repository}@{revision}"
     within, note = locate(place, _files(listing.sizes), _folders(listing.sizes))
     paths = {name: "/".join(part for part in (within, name) if part) for name in (CONFIG_FILE, WEIGHTS_FILE)}
     _refuse_incomplete(place, within, paths, listing.sizes)
@@ -70,7 +69,7 @@ def model_from_hub(repository: str, revision: str | None, *, key: str) -> HubFol
     listing = list_repository(repository, revision, key=key)
     if listing is None:
         folder = download(repository, revision, key=key, patterns=MODEL_FILES)
-        return HubFolder(path=folder, commit=None, note=None)
+        return HubFolder(path=folder, commit=commit_of(folder), note=None)
     place = f"{repository}@{revision}" if revision else repository
     names = [n for n in listing.sizes if "/" not in n and any(fnmatchcase(n, pattern) for pattern in MODEL_FILES)]
     if len(names) > MOST_MODEL_FILES:

@@ -48,10 +48,7 @@ def locate(
         checkpoint = steps[step]
         found_in = _in_checkpoint(place, checkpoint, files, folders)
         if found_in is not None:
-            others = len(steps) - 1
-            return found_in, f"{place}: the adapter is the checkpoint with the highest step, {found_in!r:.120}" + (
-                f" ({others} not judged)" if others else ""
-            )
+            return found_in, f"{place}: the adapter is the checkpoint with the highest step, {found_in!r:.120}"
     return "", None
 
 

@@ -5,14 +5,12 @@ No weights are loaded here and no code of the model's repository is ever run.
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from gate.errors import ConfigError
-from gate.transport.hub import download, is_hub_id
+from gate.transport.hub import commit_of, download, is_hub_id
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
 """What a model is made of: weights, configuration and tokenizer. Pickled weights and code are left where they are."""
 
@@ -49,14 +47,19 @@ def find_base(model: str, revision: str | None, relative_to: Path) -> BaseFolder
             raise ConfigError(f"base.revision: {model} is a folder and has no revisions", fix="Remove `revision`.")
         commit = None
     elif is_hub_id(model):
-        path = download(model, revision, key="base.model", patterns=_FILES)
-        commit = path.name if _COMMIT.fullmatch(path.name) else None
+        path = fetch_base(model, revision)
+        commit = commit_of(path)
     else:
         raise ConfigError(
             f"base.model: {path}: no such folder",
             fix="Name a model folder, relative to the configuration, or a hub id such as `Qwen/Qwen2.5-0.5B-Instruct`.",
         )
     return model_folder(path, model, revision=commit)
+
+
+def fetch_base(model: str, revision: str | None) -> Path:
+    """Bring a base model from the hub to this machine; takes and raises what `find_base` does for a hub id."""
+    return download(model, revision, key="base.model", patterns=_FILES)
 
 
 def model_folder(path: Path, name: str, *, revision: str | None = None, key: str = "base.model") -> BaseFolder:

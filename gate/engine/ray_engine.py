@@ -35,6 +35,11 @@ class RayEngine(Engine):
     batch_tokens: int | None = Field(default=None, ge=256, le=4_194_304)
     """Tokens a batch may hold, prompts and answers together; default: 32,768. Lower it when memory runs out."""
 
+    @property
+    def needs_network(self) -> bool:
+        """To a cluster that is not of this machine."""
+        return self.address not in ("auto", "local")
+
     def open(self, base: BaseFolder | None, request: Request) -> Session:
         """Bring up the workers; see `Engine.open`."""
         assert base is not None  # noqa: S101  # `reads_model`

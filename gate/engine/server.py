@@ -90,6 +90,11 @@ class ServerEngine(Engine):
             raise ValueError("`load: names` needs `names: {candidate: ...}`, what the server calls the candidate")
         return self
 
+    @property
+    def needs_network(self) -> bool:
+        """It is all that is needed."""
+        return True
+
     def open(self, base: BaseFolder | None, request: Request) -> Session:
         """Load and prove the adapters; see `Engine.open`."""
         del base  # its files are the server's business

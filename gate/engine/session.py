@@ -218,6 +218,11 @@ class Engine(BaseModel):
     computes: ClassVar[bool] = True
     """Whether asking again is computing again."""
 
+    @property
+    def needs_network(self) -> bool:
+        """Whether the answers are made by somebody else."""
+        return False
+
     def open(self, base: BaseFolder | None, request: Request) -> Session:
         """Load the arms and plan the batches.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from gate.errors import BrokenRun, ConfigError
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _LIST_SECONDS = 30
 
 
@@ -21,6 +22,8 @@ class Listing:
     """What a repository holds at one revision."""
 
     commit: str
+    revision: str | None
+    """What was asked for: commit, tag or branch; None: the main branch."""
     sizes: Mapping[str, int]
     """Path of a file -> its size in bytes."""
 
@@ -54,8 +57,26 @@ def list_repository(repository: str, revision: str | None, *, key: str) -> Listi
         return None
     return Listing(
         commit=info.sha or revision or "main",
+        revision=revision,
         sizes={file.rfilename: file.size or 0 for file in info.siblings or ()},
     )
+
+
+def list_cached(repository: str, revision: str) -> Listing | None:
+    """See what the hub's cache holds of a repository, without asking the hub; None if it holds nothing of it."""
+    from huggingface_hub import constants, scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        cached = scan_cache_dir(constants.HF_HUB_CACHE)
+    except CacheNotFound:
+        return None
+    found = [repo for repo in cached.repos if (repo.repo_type, repo.repo_id) == ("model", repository)]
+    for one in found[0].revisions if found else ():
+        if revision == one.commit_hash or revision in one.refs:
+            sizes = {file.file_path.relative_to(one.snapshot_path).as_posix(): file.size_on_disk for file in one.files}
+            return Listing(commit=one.commit_hash, revision=revision, sizes=sizes)
+    return None
 
 
 def download(repository: str, revision: str | None, *, key: str, patterns: Sequence[str]) -> Path:
@@ -76,20 +97,38 @@ def download(repository: str, revision: str | None, *, key: str, patterns: Seque
     """
     from huggingface_hub import snapshot_download
 
-    wanted = f"{repository}@{revision}" if revision else repository
     try:
         with _explained(repository, revision, key):
             return Path(snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
     except _Unreachable:
-        raise BrokenRun(
-            f"{wanted} is neither a folder, nor in the hub cache, and the hub cannot be reached",
-            fix="Check the path (relative to the configuration) or the network, or fill the cache with `hf download`.",
-        ) from None
+        raise unreachable(repository, revision) from None
 
 
 def download_files(repository: str, listing: Listing, names: Sequence[str], *, key: str) -> Path:
     """Bring some of the listed files to the hub's cache; see `download`."""
-    return download(repository, listing.commit, key=key, patterns=[escape(name) for name in names])
+    patterns = [escape(name) for name in names]
+    path = download(repository, listing.commit, key=key, patterns=patterns)
+    if listing.revision != listing.commit:
+        # The cache learns what the name stands for, so that a run without the network finds these files by it.
+        download(repository, listing.revision, key=key, patterns=patterns)
+    return path
+
+
+def commit_of(folder: Path) -> str | None:
+    """The commit whose files a folder of the cache holds; None if its name does not say."""
+    return folder.name if _COMMIT.fullmatch(folder.name) else None
+
+
+def unreachable(repository: str, revision: str | None) -> BrokenRun:
+    """What to say of a repository that neither hub nor cache can give."""
+    return BrokenRun(
+        f"{_shown(repository, revision)} is neither a folder, nor in the hub cache, and the hub cannot be reached",
+        fix="Check the path (relative to the configuration) or the network, or fill the cache with `hf download`.",
+    )
+
+
+def _shown(repository: str, revision: str | None) -> str:
+    return f"{repository}@{revision}" if revision else repository
 
 
 class _Unreachable(Exception):
@@ -109,7 +148,7 @@ def _explained(repository: str, revision: str | None, key: str) -> Iterator[None
         RevisionNotFoundError,
     )
 
-    wanted = f"{repository}@{revision}" if revision else repository
+    wanted = _shown(repository, revision)
     section = key.partition(".")[0]
     try:
         yield

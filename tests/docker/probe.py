@@ -33,14 +33,15 @@ def sleep() -> None:
         sys.exit(130)
 
 
-wish = os.environ.get("GATE_CONFIG", "")
-if wish == "sleep":
-    sleep()
-if wish == "stubborn":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sleep()
 step = sys.argv[2]
+wish, _, where = os.environ.get("GATE_CONFIG", "").partition(" ")
+if wish in ("sleep", "stubborn") and where in ("", step):
+    if wish == "stubborn":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sleep()
+if (step, wish) == ("fetch", "elsewhere"):
+    Path(os.environ["GATE_NEEDS_NETWORK"]).touch()
 Path(os.environ["GATE_WORK"], f"by-{step}").write_text(step)
 for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
     if name in os.environ:

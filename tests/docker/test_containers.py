@@ -4,6 +4,7 @@ The program in the container is a probe that tells what it sees; the launcher, a
 """
 
 import json
+import subprocess
 from typing import Any
 
 import pytest
@@ -14,11 +15,16 @@ SECRETS = {"HF_TOKEN": "hub-token", "GITHUB_TOKEN": "workflow-token"}
 
 
 def seen(job: Job, name: str, **inputs: str) -> dict[str, Any]:
-    """What the probe saw in a step."""
+    """What the probe saw in the part of a step that has the step's name."""
+    return parts(job, name, **inputs)[name]
+
+
+def parts(job: Job, name: str, **inputs: str) -> dict[str, dict[str, Any]]:
+    """What the probe saw in each part of a step."""
     done = job.run_step(name, **{"gpus": "none", "hf_token": "hub-token", **inputs})
     assert done.code == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return {one["arguments"][1].capitalize(): one for one in found}
 
 
 def left(docker: Docker) -> str:
@@ -26,10 +32,15 @@ def left(docker: Docker) -> str:
     return docker("ps", "--all", "--quiet", "--filter", "name=^/gate-").stdout
 
 
-@pytest.mark.parametrize(("name", "secret"), [("Answer", "HF_TOKEN"), ("Compare", None), ("Publish", "GITHUB_TOKEN")])
-def test_launch__a_step_sees_its_own_secret_and_no_other(job: Job, probe: str, name: str, secret: str | None) -> None:
-    found = seen(job, name, image=probe)
-    assert found["arguments"] == ["action", name.lower()]
+@pytest.mark.parametrize(
+    ("name", "part", "secret"),
+    [("Answer", "Fetch", "HF_TOKEN"), ("Answer", "Answer", None), ("Compare", "Compare", None), ("Publish", "Publish", "GITHUB_TOKEN")],
+)  # fmt: skip
+def test_launch__a_step_sees_its_own_secret_and_no_other(
+    job: Job, probe: str, name: str, part: str, secret: str | None
+) -> None:
+    found = parts(job, name, image=probe)[part]
+    assert found["arguments"] == ["action", part.lower()]
     environment = found["environment"]
     assert {one: environment[one] for one in SECRETS if one in environment} == (
         {secret: SECRETS[secret]} if secret else {}
@@ -39,11 +50,13 @@ def test_launch__a_step_sees_its_own_secret_and_no_other(job: Job, probe: str, n
     assert ("GITHUB_OUTPUT" in environment) == (name == "Publish")
 
 
-@pytest.mark.parametrize("name", ["Answer", "Compare", "Publish"])
+@pytest.mark.parametrize(
+    ("name", "part"), [("Answer", "Fetch"), ("Answer", "Answer"), ("Compare", "Compare"), ("Publish", "Publish")]
+)
 def test_launch__a_step_is_an_unprivileged_user_who_can_change_nothing_but_results(
-    job: Job, probe: str, name: str
+    job: Job, probe: str, name: str, part: str
 ) -> None:
-    found = seen(job, name, image=probe)
+    found = parts(job, name, image=probe)[part]
     assert found["user"][0] == user()
     assert int(found["capabilities"], 16) == 0
     assert found["no_new_privileges"] == "1"
@@ -53,16 +66,23 @@ def test_launch__a_step_is_an_unprivileged_user_who_can_change_nothing_but_resul
     assert not [path for path in found["mounts"] if path.endswith("docker.sock")]
     assert not found["folder"].startswith(str(job.workspace))
     cache = str(job.folder / "home" / ".cache" / "huggingface")
-    assert (cache in found["mounts"]) == (name == "Answer")
+    assert found["mounts"].get(cache) == {"Fetch": "rw", "Answer": "ro"}.get(part)
 
 
 def test_launch__only_a_step_that_needs_the_network_has_one(job: Job, probe: str) -> None:
-    assert len(seen(job, "Answer", image=probe, network="host")["networks"]) > 1
-    assert seen(job, "Answer", image=probe, network="none")["networks"] == ["lo"]
-    assert seen(job, "Answer", image=probe, network="none")["environment"]["HF_HUB_OFFLINE"] == "1"
+    def networks(**inputs: str) -> list[bool]:
+        """Whether `fetch` and `answer` have more than themselves to talk to."""
+        seen_by = parts(job, "Answer", image=probe, **inputs)
+        assert seen_by["Answer"]["environment"]["HF_HUB_OFFLINE"] == "1"
+        return [one["networks"] != ["lo"] for one in seen_by.values()]
+
+    assert networks(network="host") == [True, False]
+    assert networks(network="host", config="elsewhere") == [True, True]
+    assert networks(network="none") == [False, False]
+    assert networks(network="none", config="elsewhere") == [False, False]
     assert seen(job, "Compare", image=probe)["networks"] == ["lo"]
     job.facts = {"HF_HUB_OFFLINE": "1"}
-    assert seen(job, "Answer", image=probe)["networks"] == ["lo"]
+    assert networks() == [False, False]
 
 
 def test_launch__what_is_written_belongs_to_the_runner(job: Job, probe: str) -> None:
@@ -121,23 +141,29 @@ def test_launch__an_image_that_is_not_to_be_had_is_exit_4(job: Job) -> None:
     assert "cannot be pulled" in done.stderr
 
 
-def test_launch__a_cancelled_step_exits_130_within_7_seconds_and_leaves_nothing(
-    job: Job, probe: str, docker: Docker
-) -> None:
-    process = job.start("Answer", image=probe, gpus="none", config="sleep")
+def start_and_wait(job: Job, probe: str, wish: str) -> "subprocess.Popen[str]":
+    """A step that answers, at the moment when the probe begins to sleep."""
+    process = job.start("Answer", image=probe, gpus="none", config=wish)
     assert process.stdout is not None
-    assert process.stdout.readline() == "asleep\n"
-    code, seconds = cancel(process)
+    assert "asleep\n" in iter(process.stdout.readline, "")
+    return process
+
+
+@pytest.mark.parametrize("part", ["fetch", "answer"])
+def test_launch__a_cancelled_step_exits_130_within_7_seconds_and_leaves_nothing(
+    job: Job, probe: str, docker: Docker, part: str
+) -> None:
+    code, seconds = cancel(start_and_wait(job, probe, f"sleep {part}"))
     assert code == 130
     assert seconds < 7
     assert left(docker) == ""
 
 
-def test_launch__a_step_that_will_not_end_is_removed_by_clean_up(job: Job, probe: str, docker: Docker) -> None:
-    process = job.start("Answer", image=probe, gpus="none", config="stubborn")
-    assert process.stdout is not None
-    assert process.stdout.readline() == "asleep\n"
-    cancel(process)
+@pytest.mark.parametrize("part", ["fetch", "answer"])
+def test_launch__a_step_that_will_not_end_is_removed_by_clean_up(
+    job: Job, probe: str, docker: Docker, part: str
+) -> None:
+    cancel(start_and_wait(job, probe, f"stubborn {part}"))
     assert left(docker) != ""
     assert job.run_step("Clean up").code == 0
     assert left(docker) == ""

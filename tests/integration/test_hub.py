@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from action_repository import CONFIG, Runner, make_repository
 from conftest import QUICKSTART, Ran, read_round
 
 Gate = Callable[..., Ran]
@@ -22,6 +23,7 @@ class FakeHub(BaseHTTPRequestHandler):
     repositories: ClassVar[dict[str, dict[str, bytes]]] = {}
     downloaded: ClassVar[list[str]] = []
     claimed_sizes: ClassVar[dict[str, int]] = {}
+    endpoint: ClassVar[str] = ""
 
     def do_HEAD(self) -> None:
         self._answer(body=False)
@@ -98,13 +100,14 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[FakeHu
         "org/checkpoints": {f"checkpoint-{step}/{name}": data for step in (9, 10) for name, data in adapter.items()},
         "org/pickled": {"adapter_config.json": b"{}", "adapter_model.bin": b"cos\nsystem\n."},
         "org/large": adapter,
+        "org/base": model,
         "org/tuned": model | {"model.safetensors": other, "evil.py": b"raise SystemExit", "x.bin": b"cos\n."},
     }
     FakeHub.downloaded, FakeHub.claimed_sizes = [], {}
     server = ThreadingHTTPServer(("127.0.0.1", 0), FakeHub)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    FakeHub.endpoint = endpoint = f"http://127.0.0.1:{server.server_address[1]}"
     # The library reads its environment once, when it is imported.
     import huggingface_hub.constants
     from huggingface_hub import constants, hf_api
@@ -193,3 +196,84 @@ def test_run__an_unreachable_hub_is_a_broken_run(
     ran = gate("run", configured(quickstart, "{adapter: org/adapter, revision: v1}"), "--quiet")
     assert ran.code == 4
     assert "org/adapter@v1 is neither a folder, nor in the hub cache, and the hub cannot be reached" in ran.err
+
+
+@pytest.mark.parametrize("candidate", ["{adapter: org/checkpoints, revision: v1}", "{model: org/tuned, revision: v1}"])
+def test_run__without_a_network_a_tag_means_what_it_meant(
+    gate: Gate, hub: type[FakeHub], quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, candidate: str
+) -> None:
+    from huggingface_hub import constants
+
+    config = configured(quickstart, candidate)
+    rounds = []
+    for offline in (False, True):
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+        output = tmp_path / f"offline-{offline}"
+        ran = gate("run", config, "--limit", 2, "--output", output, "--no-cache", "--quiet")
+        assert ran.code in (0, 1, 2), ran.err
+        rounds.append(read_round(output))
+    online, alone = rounds
+    assert alone["arms"] == online["arms"]
+    assert (alone["preflight"], alone["warnings"]) == (online["preflight"], online["warnings"])
+
+
+def test_fetch__what_runs_the_model_needs_no_hub_any_more(hub: type[FakeHub], tmp_path: Path) -> None:
+    config = CONFIG.replace("{model: model}", "{model: org/base, revision: v1}")
+    config = config.replace("engine:", "incumbent: {adapter: org/adapter, revision: v1}\nengine:")
+    repository = make_repository(tmp_path / "ws", config)
+    runner = Runner(repository, tmp_path / "temp")
+    repository.branch()
+    repository.adapter("forgetful")
+    runner.pull_request(repository.commit())
+    cache, nowhere = {"HF_HOME": str(tmp_path / "hf")}, {"HF_HUB_OFFLINE": "1", "HF_ENDPOINT": "http://127.0.0.1:9"}
+    too_early = runner.step("answer", **cache, **nowhere)
+    assert too_early.returncode == 4
+    assert "org/base@v1 is neither a folder, nor in the hub cache" in too_early.stderr
+    mark = tmp_path / "needs-network"
+    fetched = runner.step("fetch", **cache, HF_ENDPOINT=hub.endpoint, GATE_NEEDS_NETWORK=str(mark))
+    assert fetched.returncode == 0, fetched.stderr
+    assert [line for line in fetched.stdout.splitlines() if "fetching" in line] == [
+        "fetching org/base",
+        "fetching org/adapter",
+    ]
+    assert not mark.exists()
+    answered = runner.step("answer", **cache, **nowhere)
+    assert answered.returncode == 0, answered.stderr
+    assert runner.step("compare").returncode == 1
+    arms = runner.round()["arms"]
+    assert (arms["base"]["model"], arms["base"]["revision"]) == ("org/base", COMMIT)
+    assert arms["incumbent"]["adapter"] == "org/adapter@v1"
+
+
+def test_fetch__what_the_hub_does_not_have_is_told_to_the_pull_request(hub: type[FakeHub], tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "ws", CONFIG.replace("{model: model}", "{model: org/gated, revision: v1}"))
+    runner = Runner(repository, tmp_path / "temp")
+    repository.branch()
+    repository.adapter("forgetful")
+    runner.pull_request(repository.commit())
+    fetched = runner.step("fetch", HF_HOME=str(tmp_path / "hf"), HF_ENDPOINT=hub.endpoint)
+    assert fetched.returncode == 3
+    problem = runner.read("problem.json")
+    assert (problem["step"], problem["exit_code"]) == ("answer", 3)
+    assert "org/gated@v1 is gated" in problem["message"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "needs"),
+    [
+        ("{kind: server, url: 'http://127.0.0.1:9/v1'}", True),
+        ("{kind: ray, address: '127.0.0.1:9'}", True),
+        ("{kind: ray}", False),
+        ("{kind: transformers, device: cpu}", False),
+    ],
+)
+def test_fetch__says_whether_the_answers_are_made_elsewhere(tmp_path: Path, engine: str, needs: bool) -> None:
+    repository = make_repository(tmp_path / "ws", CONFIG.replace("{kind: transformers, device: cpu}", engine))
+    runner = Runner(repository, tmp_path / "temp")
+    repository.branch()
+    repository.adapter("forgetful")
+    runner.pull_request(repository.commit())
+    fetched = runner.step("fetch", GATE_NEEDS_NETWORK=str(tmp_path / "needs-network"))
+    assert fetched.returncode == 0, fetched.stderr
+    assert (tmp_path / "needs-network").exists() is needs
+    assert "fetching" not in fetched.stdout

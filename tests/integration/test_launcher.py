@@ -36,16 +36,28 @@ def job(tmp_path: Path) -> Job:
 
 
 def seen(job: Job, name: str, **inputs: str) -> dict[str, Any]:
+    return parts(job, name, **inputs)[name]
+
+
+def parts(job: Job, name: str, **inputs: str) -> dict[str, dict[str, Any]]:
+    """What each part of a step saw."""
     done = job.run_step(name, **{"runtime": "host", "hf_token": "hub-token", **inputs})
     assert done.code == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["arguments"][0] for one in found] == ["action"] * len(found)
+    return {one["arguments"][1].capitalize(): one for one in found}
 
 
-@pytest.mark.parametrize(("name", "secret"), [("Answer", "HF_TOKEN"), ("Compare", None), ("Publish", "GITHUB_TOKEN")])
-def test_launch__on_the_host_too_a_step_sees_only_what_it_needs(job: Job, name: str, secret: str | None) -> None:
-    found = seen(job, name)
-    assert found["arguments"] == ["action", name.lower()]
+@pytest.mark.parametrize(
+    ("name", "part", "secret"),
+    [("Answer", "Fetch", "HF_TOKEN"), ("Answer", "Answer", None), ("Compare", "Compare", None), ("Publish", "Publish", "GITHUB_TOKEN")],
+)  # fmt: skip
+def test_launch__on_the_host_too_a_step_sees_only_what_it_needs(
+    job: Job, name: str, part: str, secret: str | None
+) -> None:
+    all_parts = parts(job, name)
+    assert list(all_parts) == (["Fetch", "Answer"] if name == "Answer" else [name])
+    found = all_parts[part]
     variables = found["environment"]
     assert {one: variables[one] for one in SECRETS if one in variables} == ({secret: SECRETS[secret]} if secret else {})
     for foreign in ("ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "AWS_SECRET_ACCESS_KEY", "GATE_RUNTIME"):
@@ -95,24 +107,56 @@ def test_launch__answers_of_proposals_are_kept_apart(job: Job, event: str, folde
     assert kept.is_dir()
 
 
-def test_launch__the_model_cache_can_be_written_to_only_by_a_run_that_may_fetch(job: Job) -> None:
-    """Docker is a stand-in that shows how it is called."""
-    docker = job.folder / "docker"
-    docker.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+@pytest.mark.parametrize(
+    ("facts", "network", "elsewhere", "fetching", "answering"),
+    [
+        ({}, "", False, None, "none"),
+        ({}, "lan", False, "lan", "none"),
+        ({}, "none", False, "none", "none"),
+        ({"HF_HUB_OFFLINE": "1"}, "", False, "none", "none"),
+        ({}, "", True, None, None),
+        ({}, "lan", True, "lan", "lan"),
+    ],
+)
+def test_launch__what_runs_a_model_can_neither_reach_the_network_nor_change_the_models(
+    job: Job, facts: dict[str, str], network: str, elsewhere: bool, fetching: str | None, answering: str | None
+) -> None:
+    """Docker is a stand-in that notes how it is called, and where answers are made elsewhere, it says so."""
+    docker, calls = job.folder / "docker", job.folder / "calls"
+    mark = ': >"$GATE_NEEDS_NETWORK"' if elsewhere else ":"
+    docker.write_text(f'#!/bin/sh\n(printf "%s\\n" "$@"; echo END) >>"{calls}"\ncase "$*" in *fetch) {mark} ;; esac\n')
     docker.chmod(0o755)
-    path = f"{job.folder}:{os.environ['PATH']}"
+    job.facts = {"PATH": f"{job.folder}:{os.environ['PATH']}", **facts}
+    done = job.run_step("Answer", image="some:image", gpus="none", network=network, hf_token=SECRETS["HF_TOKEN"])
+    assert done.code == 0, done.stderr
+    called = [call.splitlines() for call in calls.read_text().split("END\n")]
+    by_part = {call[-1]: call for call in called if call[-3:-1] == ["some:image", "action"]}
+    assert list(by_part) == ["fetch", "answer"]
     cache = job.folder / "home" / ".cache" / "huggingface"
     mounted = f'type=bind,"source={cache}","target={cache}"'
-    for facts, network, mount in (
-        ({}, "", mounted),
-        ({}, "none", f"{mounted},readonly"),
-        ({"HF_HUB_OFFLINE": "1"}, "", f"{mounted},readonly"),
-    ):
-        job.facts = {"PATH": path, **facts}
-        done = job.run_step("Answer", image="some:image", gpus="none", network=network)
-        assert done.code == 0, done.stderr
-        assert mount in done.stdout.splitlines()
-        assert ("none" in done.stdout.splitlines()) is (mount != mounted)
+    for part, wanted, readonly in (("fetch", fetching, fetching == "none"), ("answer", answering, True)):
+        call = by_part[part]
+        assert [call[place + 1] for place, word in enumerate(call) if word == "--network"] == (
+            [wanted] if wanted else []
+        )
+        assert [word for word in call if str(cache) in word and word.startswith("type")] == [
+            f"{mounted},readonly" if readonly else mounted
+        ]
+        assert ("HF_TOKEN" in call) == (part == "fetch")
+        assert "hub-token" not in call
+
+
+def test_launch__what_cannot_be_fetched_runs_no_model(job: Job) -> None:
+    """Docker is a stand-in that can start containers, but none that fetches."""
+    docker = job.folder / "docker"
+    for code, told in ((3, 3), (4, 4), (125, 4)):
+        docker.write_text(
+            f'#!/bin/sh\ncase "$*" in *"action fetch") exit {code} ;; *"action answer") echo answered ;; esac\n'
+        )
+        docker.chmod(0o755)
+        job.facts = {"PATH": f"{job.folder}:{os.environ['PATH']}"}
+        done = job.run_step("Answer", image="some:image", gpus="none")
+        assert (done.code, done.stdout) == (told, "")
 
 
 def test_launch__only_the_step_that_asks_for_a_gpu_blames_its_absence(job: Job) -> None:

@@ -99,6 +99,8 @@ THREATS: dict[int, tuple[str, tuple[str, ...]]] = {
         f"{STEPS}::test_answer__no_model_runs_beside_the_credentials_of_a_checkout",
         "integration/test_launcher::test_launch__on_the_host_too_a_step_sees_only_what_it_needs",
         "docker/test_containers::test_launch__a_step_sees_its_own_secret_and_no_other",
+        "integration/test_launcher::test_launch__what_runs_a_model_can_neither_reach_the_network_nor_change_the_models",
+        "integration/test_hub::test_fetch__what_runs_the_model_needs_no_hub_any_more",
         "docker/test_containers::test_launch__only_a_step_that_needs_the_network_has_one")),
     22: ("YAML that runs code", (
         "unit/config/test_config_positions::test_parse__refuses_with_the_place",

@@ -241,7 +241,7 @@ def test_read_adapter__a_checkpoint_says_which(tmp_path: Path) -> None:
         write_adapter(tmp_path / "run" / f"checkpoint-{step}" / "support")
     adapter = read_adapter(tmp_path / "run")
     assert adapter.path == tmp_path / "run" / "checkpoint-100" / "support"
-    assert "the checkpoint with the highest step, 'checkpoint-100/support' (2 not judged)" in str(adapter.note)
+    assert str(adapter.note).endswith("the checkpoint with the highest step, 'checkpoint-100/support'")
 
 
 def test_read_adapter__a_dvc_stub_for_the_folder(tmp_path: Path) -> None:
