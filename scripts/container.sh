@@ -48,15 +48,17 @@ options_of() {
 options_of_fetch() {
     no_gpu
     certificates
-    if [ -n "${GATE_NETWORK-}" ]; then OPTIONS+=(--network "$GATE_NETWORK"); fi
-    mkdir -p -- "$HUB_CACHE"
-    local rights=
-    if offline; then rights="readonly"; fi
+    local network=${GATE_NETWORK-} rights=
+    # Whoever says that nothing may be fetched has everything there already.
+    if offline; then
+        : "${network:=none}"
+        rights="readonly"
+    fi
+    if [ -n "$network" ]; then OPTIONS+=(--network "$network"); fi
     OPTIONS+=(--mount "$(mount "$HUB_CACHE" $rights)" --env "HF_HOME=$HUB_CACHE")
 }
 
 options_of_answer() {
-    mkdir -p -- "$HUB_CACHE" "$ANSWER_CACHE"
     # What the hub has is there by now, and an adapter cannot change what later runs load.
     OPTIONS+=(
         --shm-size 2g --env HF_HUB_OFFLINE=1

@@ -32,11 +32,7 @@ passed_variables() {
             PASSED+=("${OF_THE_NETWORK[@]}" "${OF_THE_HUB[@]}" GATE_NEEDS_NETWORK)
             # An empty token is not the same as none: it would be sent.
             if [ -z "${HF_TOKEN-}" ]; then unset HF_TOKEN; fi
-            # Whoever says that nothing may be fetched has everything there already, and the other way round.
-            if offline; then
-                export HF_HUB_OFFLINE=1
-                : "${GATE_NETWORK:=none}"
-            fi
+            if offline; then export HF_HUB_OFFLINE=1; fi
             ;;
         answer) PASSED+=("${OF_THE_NETWORK[@]}") ;;
         publish) PASSED+=("${OF_THE_NETWORK[@]}" GITHUB_TOKEN GITHUB_OUTPUT GITHUB_STEP_SUMMARY) ;;

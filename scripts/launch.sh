@@ -163,10 +163,7 @@ choose_runtime() {
 
 run_on_host() {
     command -v gate >/dev/null || fail 4 "There is no command \`gate\` on this runner. Install it (pip install, see docs/action.md), or set \`runtime: docker\`."
-    if [ "$STEP" = answer ]; then
-        mkdir -p -- "$HUB_CACHE" "$ANSWER_CACHE"
-        export HF_HOME=$HUB_CACHE GATE_CACHE_DIR=$ANSWER_CACHE
-    fi
+    if [ "$STEP" = answer ]; then export HF_HOME=$HUB_CACHE GATE_CACHE_DIR=$ANSWER_CACHE; fi
     choose_gpus
     export HOME=$SCRATCH/home TMPDIR=$SCRATCH/tmp PYTHONSAFEPATH=1
     cd -- "$SCRATCH"
@@ -228,6 +225,7 @@ if [ "$STEP" = clean-up ]; then
 fi
 check_inputs
 separate_answers
+if [ "$STEP" = answer ]; then mkdir -p -- "$HUB_CACHE" "$ANSWER_CACHE"; fi
 choose_runtime
 if [ "$RUNTIME" = host ]; then run_on_host; fi
 find_image

@@ -116,6 +116,7 @@ def test_launch__answers_of_proposals_are_kept_apart(job: Job, event: str, folde
         ({"HF_HUB_OFFLINE": "1"}, "", False, "none", "none"),
         ({}, "", True, None, None),
         ({}, "lan", True, "lan", "lan"),
+        ({"HF_HUB_OFFLINE": "1"}, "", True, "none", None),
     ],
 )
 def test_launch__what_runs_a_model_can_neither_reach_the_network_nor_change_the_models(
