@@ -133,7 +133,7 @@ def _join(ray: Any, address: str, *, given: str | None) -> None:
         raise BrokenRun(f"engine.address: no Ray cluster answers at {address}", fix=advice)
     try:
         ray.init(address=given, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, RuntimeError, ValueError, ImportError, OSError) as problem:
+    except Exception as problem:  # noqa: BLE001 - Ray raises its own and Python's, and nobody lists which
         text = str(problem).strip().splitlines()
         raise BrokenRun(
             f"engine.address: the Ray cluster at {address} cannot be joined: "
@@ -164,7 +164,7 @@ def _start(ray: Any, folder: str) -> None:
             object_store_memory=_STORE_BYTES,
             _temp_dir=folder,
         )
-    except (RuntimeError, ValueError, OSError) as problem:
+    except Exception as problem:  # noqa: BLE001 - among others a plain Exception, where starting takes too long
         text = str(problem).strip().splitlines()
         raise BrokenRun(f"Ray cannot be started here: {text[0] if text else type(problem).__name__:.300}") from None
 

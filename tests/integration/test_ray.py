@@ -44,7 +44,10 @@ SUITES = ("--suite", "facts", "--suite", "routing", "--limit", 12)
 def environment() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_worker_niceness", "0")  # else what else runs on a busy machine starves them
+        # On a busy machine: the workers get their share, and starting may take longer than a few seconds.
+        patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("RAY_gcs_rpc_server_connect_timeout_s", "60")
+        patch.setenv("RAY_agent_register_timeout_ms", "120000")
         yield
 
 
@@ -194,6 +197,23 @@ def test_run__a_cluster_that_refuses_breaks_the_run(
         ran = gate("answer", config, *SUITES, "--output", tmp_path / "out")
     assert ran.code == 4
     assert f"the Ray cluster at {address} cannot be joined: Version mismatch\n" in ran.err
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, ray.exceptions.RaySystemError, Exception])
+def test_run__a_cluster_that_does_not_start_breaks_the_run(
+    gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def init(**_: Any) -> None:
+        raise kind("timed out\nand a second line")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(ray, "init", init)
+    ran = gate("answer", configure(quickstart, "{kind: ray, address: local}"), *SUITES, "--output", tmp_path / "out")
+    assert ran.code == 4
+    assert "Ray cannot be started here: " in ran.err
+    assert "timed out\n" in ran.err
+    assert "bug in gate" not in ran.err
 
 
 def test_run__without_ray_says_how_to_install_it(
