@@ -16,6 +16,10 @@ from gate.round_parts import EVIDENCE_CASES
 Gate = Callable[..., Ran]
 
 
+# In one process: its run is made once.
+pytestmark = pytest.mark.xdist_group("quickstart")
+
+
 @pytest.fixture(scope="module")
 def forgetful(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str, Path]:
     """The whole main job, as a process of its own, started from another folder."""
