@@ -12,8 +12,9 @@ from gate.plan import Plan, suite_facts
 from gate.rules.decide import Declared, decide
 from gate.scorers.properties import PROPERTIES
 from gate.stages import Schedule, is_passed, reserved
-from gate.stats.compare import Side, compare, untested
+from gate.stats.compare import compare, untested
 from gate.stats.looks import Looks, allow_for_looks, is_hopeless
+from gate.stats.side import Side
 
 Pairs = Mapping[tuple[str, ArmName], tuple[Pair, ...]]
 """Suite and reference arm -> the candidate against it."""

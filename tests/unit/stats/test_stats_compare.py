@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from gate.domain import Comparison, Hypothesis, Pair
 from gate.stats import binary, bounded, planning, proportion
-from gate.stats.compare import MIN_CLUSTERS, NO_PAIR, Side, compare
+from gate.stats.clustered import MIN_CLUSTERS
+from gate.stats.compare import NO_PAIR, compare
+from gate.stats.side import Side
 
 ALPHA = 0.05
 
