@@ -7,7 +7,7 @@ anything is said. This module must not know what the lines mean.
 import json
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -160,6 +160,31 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 1]}…"
 
 
+def without_duplicates(pairs: list[tuple[str, JsonValue]]) -> Row:
+    """The members of a JSON object, for a decoder.
+
+    Raises:
+        ValueError: A key occurs twice.
+    """
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        count = Counter(name for name, _ in pairs)
+        raise ValueError(f"the key {shown(next(name for name, times in count.items() if times > 1))} occurs twice")
+    return members
+
+
+def whole_number(digits: str) -> int:
+    """A whole number, for a decoder.
+
+    Raises:
+        ValueError: It is out of range: Python refuses thousands of digits.
+    """
+    try:
+        return int(digits)
+    except ValueError:
+        raise ValueError(f"the number {shown(digits)} is out of range") from None
+
+
 def _sentence(details: ErrorDetails) -> str:
     name = ".".join(str(part) for part in details["loc"])
     match details["type"]:
@@ -197,24 +222,8 @@ def _check_characters(value: JsonValue, *, allow_nul: bool) -> None:
                 pass
 
 
-def _without_duplicates(pairs: Iterable[tuple[str, JsonValue]]) -> Row:
-    pairs = list(pairs)
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        count = Counter(name for name, _ in pairs)
-        raise ValueError(f"the key {shown(next(name for name, times in count.items() if times > 1))} occurs twice")
-    return members
-
-
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-def _whole(digits: str) -> int:
-    try:
-        return int(digits)
-    except ValueError:  # Python refuses thousands of digits
-        raise ValueError(f"the number {shown(digits)} is out of range") from None
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_no_constant, parse_int=_whole)
+_DECODER = json.JSONDecoder(object_pairs_hook=without_duplicates, parse_constant=_no_constant, parse_int=whole_number)

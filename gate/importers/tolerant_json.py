@@ -8,14 +8,23 @@ import hashlib
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from pydantic import JsonValue
 
-from gate.data.lines import COMPLAINTS_SHOWN, BadLine, NumberedRow, Row, decode, read_bytes, shown
+from gate.data.lines import (
+    COMPLAINTS_SHOWN,
+    BadLine,
+    NumberedRow,
+    Row,
+    decode,
+    read_bytes,
+    shown,
+    whole_number,
+    without_duplicates,
+)
 from gate.errors import RecordsError
 
 LARGEST_LINES_MIB = 1024
@@ -173,23 +182,8 @@ def number_of(value: JsonValue) -> float | None:
             return None
 
 
-def _without_duplicates(pairs: list[tuple[str, JsonValue]]) -> Row:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        counts = Counter(name for name, _ in pairs)
-        raise ValueError(f"the key {shown(next(name for name in counts if counts[name] > 1))} occurs twice")
-    return found
-
-
 def _unknown(_name: str) -> None:
     return None
 
 
-def _whole(digits: str) -> int:
-    try:
-        return int(digits)
-    except ValueError:  # Python refuses thousands of digits
-        raise ValueError(f"the number {shown(digits)} is out of range") from None
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_unknown, parse_int=_whole)
+_DECODER = json.JSONDecoder(object_pairs_hook=without_duplicates, parse_constant=_unknown, parse_int=whole_number)
