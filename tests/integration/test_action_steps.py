@@ -8,25 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from action_repository import CONFIG, QUICKSTART, Repository, Runner, make_repository
+from action_repository import CONFIG, QUICKSTART, Repository, Runner
 from conftest import Ran
 
 from gate.action.collecting import Collected, collect
 from gate.work_folder import WorkFolder
 
+pytest_plugins = ["repository_fixtures"]
+
 Gate = Callable[..., Ran]
 DIFFERS = ("id", "created_at", "environment", "timings")
 """Of a round of the Action, against one of a laptop."""
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return make_repository(tmp_path / "ws")
-
-
-@pytest.fixture
-def runner(repository: Repository, tmp_path: Path) -> Runner:
-    return Runner(repository, tmp_path / "temp")
 
 
 def judge(runner: Runner, **more: Any) -> int:
