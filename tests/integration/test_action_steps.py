@@ -3,20 +3,18 @@
 import json
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from action_repository import CONFIG, QUICKSTART, Repository, Runner
-from conftest import Ran
+from conftest import Gate
 
 from gate.action.collecting import Collected, collect
 from gate.work_folder import WorkFolder
 
 pytest_plugins = ["repository_fixtures"]
 
-Gate = Callable[..., Ran]
 DIFFERS = ("id", "created_at", "environment", "timings")
 """Of a round of the Action, against one of a laptop."""
 

@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import QUICKSTART, Ran
+from conftest import QUICKSTART, Gate, Ran
 from safetensors.numpy import load_file, save_file
-
-Gate = Callable[..., Ran]
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 STUB = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 300000\n"
