@@ -164,10 +164,10 @@ class _CommittedFiles:
         if file.size > _LARGEST_FILE_MIB * _MIB:
             raise ConfigError(f"{written}: larger than {_LARGEST_FILE_MIB:,} MiB")
         if not is_here(file, store):
-            fetch_absent(place, self._top, (self._commit, path), file, store)
+            fetch_absent(place, self._top, (self._commit, path), file=file, store=store)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            write(place, self._top, file, store, target)
+            write(place, self._top, file, store=store, target=target)
         except OSError as problem:
             raise BrokenRun(f"{target}: {written} cannot be written there: {problem.strerror or problem}.") from None
         return target

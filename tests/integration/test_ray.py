@@ -232,7 +232,7 @@ def pool(monkeypatch: pytest.MonkeyPatch, kind: type, count: int = 1) -> WorkerP
     base = BaseFolder(path=Path("/m"), name="m", revision=None, description="d", digest="00")
     settings = Settings(dtype="auto", template="chat", template_kwargs={})
     request = Request(adapters={}, questions=(), prompted=None, prompted_digest=None, settings=settings)
-    return WorkerPool(Share(workers=count, cpus=1, gpus=0), TransformersEngine(), base, request)
+    return WorkerPool(Share(workers=count, cpus=1, gpus=0), TransformersEngine(), base, request=request)
 
 
 def stand_in(tells: Opened | GateError | str) -> type:

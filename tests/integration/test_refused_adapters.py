@@ -170,7 +170,9 @@ def test_run__weights_for_another_base_are_refused_before_it_is_loaded(
     gate: Gate, adapter: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], object], message: str
 ) -> None:
     reweigh(adapter, change)
-    monkeypatch.setattr("gate.engine.transformers_engine.base_loader", lambda *_: pytest.fail("the base was loaded"))
+    monkeypatch.setattr(
+        "gate.engine.transformers_engine.base_loader", lambda *_, **__: pytest.fail("the base was loaded")
+    )
     check_refused(gate("run", QUICKSTART / "gate.yaml", "--adapter", adapter, "--quiet"), message, adapter)
 
 
