@@ -20,6 +20,7 @@ from gate.data.lines import (
     NumberedRow,
     Row,
     decode,
+    numbered_rows,
     read_bytes,
     shown,
     whole_number,
@@ -88,21 +89,7 @@ def read_lines(path: Path) -> Iterable[NumberedRow | BadLine]:
     """
     data = read_bytes(path, label=str(path), largest_mib=LARGEST_LINES_MIB, error=RecordsError)
     text = decode(data, label=str(path), error=RecordsError)
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.isspace() or not line:
-            continue
-        if len(line) > LONGEST_LINE_CHARS:
-            yield BadLine(line=number, reason=f"longer than {LONGEST_LINE_CHARS:,} characters")
-            continue
-        try:
-            value = parse(line)
-        except ValueError as broken:
-            yield BadLine(line=number, reason=str(broken))
-            continue
-        if isinstance(value, dict):
-            yield NumberedRow(line=number, values=value)
-        else:
-            yield BadLine(line=number, reason=f"not a JSON object but {shown(value)}")
+    yield from numbered_rows(text, _object, longest_chars=LONGEST_LINE_CHARS)
 
 
 def complain_entries(bad: Sequence[str], *, label: str, noun: str) -> NoReturn:
@@ -180,6 +167,13 @@ def number_of(value: JsonValue) -> float | None:
             return number if math.isfinite(number) else None
         case _:
             return None
+
+
+def _object(text: str) -> Row:
+    value = parse(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"not a JSON object but {shown(value)}")  # noqa: TRY004 - a fact about the file
+    return value
 
 
 def _unknown(_name: str) -> None:
