@@ -66,7 +66,7 @@ def ready_arms(
     """
     allow = frozenset(loaded.config.allow)
     with TemporaryDirectory(prefix="gate-") as temporary:
-        base, tunes = _tunes(loaded, options, Path(temporary), allow)
+        base, tunes = _tunes(loaded, options, Path(temporary), allow=allow)
         prompt = ready_prompt(loaded, seed=plan.seed)
         asked = questions(loaded, plan, schedule)
         made_of = {arm: tune.made_of for arm, tune in tunes.items()}
@@ -100,7 +100,7 @@ def ready_arms(
 
 
 def _tunes(
-    loaded: LoadedConfig, options: Options, temporary: Path, allow: Set[str]
+    loaded: LoadedConfig, options: Options, temporary: Path, *, allow: Set[str]
 ) -> tuple[BaseFolder | None, dict[ArmName, Tune]]:
     """The base, where its files are needed, and what was made of it, the reference arm first."""
     places = {name: temporary / name for name in ("base", "candidate", "incumbent")}

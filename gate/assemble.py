@@ -82,7 +82,7 @@ def score_all(
     _refuse_unfit_scores(suites, answers)
     unscored = Scored(arms=tuple(arms), answers=answers, scores={}, repeats=repeats, strip=strip)
     scores = {
-        (answer.suite, case.id, arm, answer.repeat): _score(planned.scorer, case, answer, unscored.text(answer))
+        (answer.suite, case.id, arm, answer.repeat): _score(planned.scorer, case, answer, text=unscored.text(answer))
         for planned in suites
         if planned.scorer is not None
         for case in planned.suite.cases
@@ -115,7 +115,7 @@ def score_pairs(planned: PlannedSuite, scored: Scored, against: ArmName) -> tupl
     return tuple(pairs)
 
 
-def property_pairs(suite: Suite, scored: Scored, measure: Property, against: ArmName) -> tuple[Pair, ...]:
+def property_pairs(suite: Suite, scored: Scored, measure: Property, *, against: ArmName) -> tuple[Pair, ...]:
     """Put a property of the candidate's answers beside that of another arm's.
 
     Formats come as labels of the first repeat. Lengths are counted in tokens, or in characters where any answer's
@@ -210,7 +210,7 @@ def _difference(wanted: set[str], found: set[str]) -> Iterator[str]:
             yield f"{wording.count(len(ids), 'case')} {what} ({', '.join(sorted(ids)[:_NAMED_AT_MOST])})"
 
 
-def _score(scorer: AnyScorer, case: Case, response: Response, text: str) -> Score:
+def _score(scorer: AnyScorer, case: Case, response: Response, *, text: str) -> Score:
     def score(value: float | None, why: str, *, invalid: bool = False, label: str | None = None) -> Score:
         return Score(
             suite=response.suite,

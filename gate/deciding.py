@@ -12,8 +12,9 @@ from gate.plan import Plan, suite_facts
 from gate.rules.decide import Declared, decide
 from gate.scorers.properties import PROPERTIES
 from gate.stages import Schedule, is_passed, reserved
-from gate.stats.compare import Side, compare, untested
+from gate.stats.compare import compare, untested
 from gate.stats.looks import Looks, allow_for_looks, is_hopeless
+from gate.stats.side import Side
 
 Pairs = Mapping[tuple[str, ArmName], tuple[Pair, ...]]
 """Suite and reference arm -> the candidate against it."""
@@ -120,7 +121,7 @@ def _tester(plan: Plan, scored: Scored, pairs: Pairs, *, briefly: bool) -> Calla
             return untested(hypothesis, mine, binary=suite.binary)
         if hypothesis.measure == "shift":
             measure = next(one for one in PROPERTIES if one == hypothesis.metric)
-            mine = property_pairs(suite.suite, scored, measure, against)
+            mine = property_pairs(suite.suite, scored, measure, against=against)
         else:
             mine = pairs[hypothesis.suite, against]
         gaining = None
@@ -143,7 +144,7 @@ def _staged(
     def staged(hypothesis: Hypothesis) -> Comparison:
         mine = pairs.get((hypothesis.suite, hypothesis.against or "base"), ())
         looks = Looks(stage_of=stages[hypothesis.suite], finished=finished)
-        return allow_for_looks(test(hypothesis), hypothesis, mine, looks)
+        return allow_for_looks(test(hypothesis), hypothesis, mine, looks=looks)
 
     return staged
 

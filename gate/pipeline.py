@@ -177,7 +177,7 @@ def compare(
         created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
         gate_version=__version__,
         commit=recorded.commit if options.candidate_ref is None and recorded.commit else _commit(loaded, options),
-        signature=_round_signature(loaded, plan, recorded.arms, recorded.environment),
+        signature=_round_signature(loaded, plan, recorded.arms, environment=recorded.environment),
         arms=recorded.arms,
         suites={one.suite.name: summarise(one, scored) for one in plan.suites},
         comparisons=decided.comparisons,
@@ -196,7 +196,7 @@ def compare(
         environment={**recorded.environment, **({REUSED: f"{recorded.reused:,}"} if recorded.reused else {})},
         timings={**recorded.timings, **watch.seconds},
     )
-    _record(folder, plan, scored, result)
+    _record(folder, plan, scored, result=result)
     return result
 
 
@@ -238,7 +238,7 @@ def _in_order(plan: Plan, answers: list[Response]) -> list[Response]:
     return sorted(known, key=lambda one: (place[one.suite, one.case], ARM_ORDER.index(one.arm), one.repeat))
 
 
-def _record(folder: RunFolder, plan: Plan, scored: Scored, result: Round) -> None:
+def _record(folder: RunFolder, plan: Plan, scored: Scored, *, result: Round) -> None:
     folder.create()
     folder.write_responses(_in_order(plan, list(scored.answers.values())), scored.scores)
     folder.write(REPORT, markdown(result))
@@ -255,7 +255,7 @@ def _partial_warnings(options: Options) -> tuple[str, ...]:
 
 
 def _round_signature(
-    loaded: LoadedConfig, plan: Plan, arms: Mapping[ArmName, Arm], environment: Mapping[str, str]
+    loaded: LoadedConfig, plan: Plan, arms: Mapping[ArmName, Arm], *, environment: Mapping[str, str]
 ) -> str:
     """What must be equal for two rounds to be comparable: all but the candidate."""
     config = loaded.config

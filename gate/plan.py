@@ -27,6 +27,9 @@ ARM_ORDER: tuple[ArmName, ...] = ("base", "incumbent", "prompted", "candidate")
 _SHOWN_AT_MOST = 20
 _FEW_CASES, _SOME_CASES, _ENOUGH_BINARY_CASES = 50, 100, 300
 
+_Recorded = Mapping[str, tuple[Case, ...]]
+"""Suite -> the cases that came with recorded answers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -121,7 +124,7 @@ def make_plan(
     if unknown:
         raise UsageError(f"--suite: no suite is called {unknown[0]!r}; there are {', '.join(config.suites)}")
     chosen = {name: suite for name, suite in config.suites.items() if not options.suites or name in options.suites}
-    suites = _load_suites(loaded, chosen, options.limit, recorded)
+    suites = _load_suites(loaded, chosen, limit=options.limit, recorded=recorded)
     everyone = tuple(arm for arm in ARM_ORDER if arm in config.arms or arm in arms)
     left_out = options.limit is not None or len(suites) < len(config.suites)
     declared = _declare_rules(loaded, suites, arms=everyone, partial=left_out)
@@ -185,17 +188,14 @@ def _declare_rules(
 
 
 def _load_suites(
-    loaded: LoadedConfig,
-    chosen: dict[str, SuiteConfig],
-    limit: int | None,
-    recorded: Mapping[str, tuple[Case, ...]] | None,
+    loaded: LoadedConfig, chosen: dict[str, SuiteConfig], *, limit: int | None, recorded: _Recorded | None
 ) -> tuple[PlannedSuite, ...]:
     suites, problems = [], []
     for name, config in chosen.items():
         if config.cases is None and recorded is None:
             continue
         try:
-            cases = _read_cases(loaded, name, config.cases, recorded or {})[:limit]
+            cases = _read_cases(loaded, name, config.cases, recorded=recorded or {})[:limit]
             _check_cases(name, config, cases)
         except CasesError as problem:
             problems.append(problem)
@@ -207,9 +207,7 @@ def _load_suites(
     return tuple(suites)
 
 
-def _read_cases(
-    loaded: LoadedConfig, name: str, file: str | None, recorded: Mapping[str, tuple[Case, ...]]
-) -> tuple[Case, ...]:
+def _read_cases(loaded: LoadedConfig, name: str, file: str | None, *, recorded: _Recorded) -> tuple[Case, ...]:
     if file is not None:
         return load_cases(loaded.resolve(file), label=file)
     if name not in recorded:

@@ -58,7 +58,7 @@ def length_shifts(suites: Sequence[PlannedSuite], scored: Scored, *, alpha: floa
 
 
 def _length_shift(suite: Suite, scored: Scored, against: ArmName, *, alpha: float, seed: int) -> Distribution:
-    pairs = property_pairs(suite, scored, "length", against)
+    pairs = property_pairs(suite, scored, "length", against=against)
     known = [(one.candidate, one.reference) for one in pairs if one.candidate is not None and one.reference is not None]
     ours, theirs = [mine for mine, _ in known], [other for _, other in known]
     change = length_change(ours, theirs, alpha=alpha)
@@ -136,7 +136,7 @@ def _evidence(suite: str, case: Case, scored: Scored) -> Evidence:
         prompt=case.messages[-1].content,
         expected=expected,
         critical=case.critical,
-        answers={arm: _telling_answer(suite, case, arm, scored) for arm in scored.arms},
+        answers={arm: _telling_answer(suite, case, arm, scored=scored) for arm in scored.arms},
     )
 
 
@@ -146,7 +146,7 @@ def _without_texts(evidence: Evidence) -> Evidence:
     return replace(evidence, prompt="", expected="", answers=answers)
 
 
-def _telling_answer(suite: str, case: Case, arm: ArmName, scored: Scored) -> ArmAnswer:
+def _telling_answer(suite: str, case: Case, arm: ArmName, *, scored: Scored) -> ArmAnswer:
     """Of several repeats, the candidate's worst and any other arm's best: that is what was lost."""
     sign = 1 if arm == "candidate" else -1
     scores = sorted(scored.scores_of(suite, case.id, arm), key=lambda one: sign * (one.value or 0.0))

@@ -75,8 +75,8 @@ class ActionPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Why there is no round: a step broke off or refused to start."""
+class StepProblem:
+    """Word that a step leaves for the next ones when it broke off or refused to start, so that there is no round."""
 
     step: StepName
     exit_code: Annotated[int, Field(ge=1, le=255)]
@@ -87,7 +87,7 @@ class Problem:
 
 
 _PLAN = TypeAdapter(ActionPlan)
-_PROBLEM = TypeAdapter(Problem)
+_PROBLEM = TypeAdapter(StepProblem)
 
 
 class WorkFolder:
@@ -176,7 +176,7 @@ class WorkFolder:
         content = _read(self.path / PLAN)
         return None if content is None else _validated(_PLAN, content, self.path / PLAN)
 
-    def write_problem(self, problem: Problem, one: JudgedAdapter | None = None) -> None:
+    def write_problem(self, problem: StepProblem, one: JudgedAdapter | None = None) -> None:
         """Leave word of what went wrong, with an adapter or with the whole step.
 
         Raises:
@@ -189,7 +189,7 @@ class WorkFolder:
             raise BrokenRun(f"{folder}: cannot be written to: {broken.strerror or broken}.") from None
         write_whole(folder / PROBLEM, _PROBLEM.dump_json(problem, indent=2).decode() + "\n")
 
-    def read_problem(self, one: JudgedAdapter | None = None) -> Problem | None:
+    def read_problem(self, one: JudgedAdapter | None = None) -> StepProblem | None:
         """What went wrong with an adapter or with a whole step; None if nothing did.
 
         Raises:
@@ -224,15 +224,15 @@ def base_note(base: str) -> str:
     )
 
 
-def problem_of(error: BaseException, step: StepName, *, exit_code: int, adapter: str | None = None) -> Problem:
+def problem_of(error: BaseException, step: StepName, *, exit_code: int, adapter: str | None = None) -> StepProblem:
     """Put an error into the form in which steps leave it."""
     text = _text(str(error).strip()) or type(error).__name__
-    return Problem(
+    return StepProblem(
         step=step, exit_code=exit_code, message=text[:_MESSAGE_CHARACTERS], adapter=adapter and _text(adapter)
     )
 
 
-def unanswered(one: JudgedAdapter) -> Problem:
+def unanswered(one: JudgedAdapter) -> StepProblem:
     """Say that the first step was over before it had answered for an adapter, and left no word of why."""
     error = BrokenRun(
         "The step `answer` ended without a word before it had answered every case: the process was killed, perhaps "

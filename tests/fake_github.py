@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from github_events import DATA, payload
+from local_http import LocalServer, QuietHandler, running
 from openapi_core import OpenAPI
 from openapi_core.datatypes import RequestParameters
 from openapi_core.exceptions import OpenAPIError
@@ -279,13 +279,7 @@ def fake_github(*, prefix: str = "", certificate: str | None = None) -> Iterator
         certificate: A file of a key and a certificate for 127.0.0.1; None: no encryption.
     """
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is inherited
-            pass
-
+    class Handler(QuietHandler):
         def serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -326,13 +320,7 @@ def fake_github(*, prefix: str = "", certificate: str | None = None) -> Iterator
             self.end_headers()
             self.wfile.write(said)
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass  # a client that gave up is no news
-
-    server = Server(("127.0.0.1", 0), Handler)
+    server = LocalServer(Handler)
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
@@ -340,12 +328,6 @@ def fake_github(*, prefix: str = "", certificate: str | None = None) -> Iterator
     scheme = "http" if certificate is None else "https"
     fake = FakeGitHub(origin=f"{scheme}://127.0.0.1:{server.server_address[1]}", prefix=prefix)
     fake.add_proposal(payload("pull_request")["pull_request"])
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with running(server):
         yield fake
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
     assert not fake.invalid, "\n".join(fake.invalid)

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from local_http import LocalServer, QuietHandler, running
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,7 @@ class FakeServer:
 def serving(answer: Callable[[Asked], Said]) -> Iterator[FakeServer]:
     """Serve until the end of the block."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is inherited
-            pass
-
+    class Handler(QuietHandler):
         def serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             asked = Asked(
@@ -102,24 +97,13 @@ def serving(answer: Callable[[Asked], Said]) -> Iterator[FakeServer]:
                 self.wfile.flush()
             self.close_connection = self.close_connection or said.cut or said.drip is not None
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 128
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass  # a client that gave up is no news
-
-    server = Server(("127.0.0.1", 0), Handler)
+    server = LocalServer(Handler)
     fake = FakeServer(server.server_address[1])
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield fake
-    finally:
-        fake.gone = True  # connections that are still open have threads of their own
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with running(server):
+        try:
+            yield fake
+        finally:
+            fake.gone = True  # connections that are still open have threads of their own
 
 
 def free_port() -> int:

@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from gate.adapters.locate import CHECKPOINT, PICKLE_FILE, WEIGHTS_FILE
 from gate.adapters.peft_config import CONFIG_FILE
 from gate.errors import UsageError
+from gate.transport.commit_id import short_id
 from gate.transport.git import Entry, all_files, entry_at, read_file
 from gate.transport.git_links import pointing_entries
 
-_SHOWN_COMMIT = 12
 _LONGEST_TARGET_BYTES = 4096  # Linux knows no longer path
 _MODEL_CONFIG = "config.json"
 _ADAPTER_FILES = frozenset({CONFIG_FILE, WEIGHTS_FILE, PICKLE_FILE})
@@ -125,7 +125,7 @@ def _refuse_hidden(top: Path, path: str, commit: str, *, files: frozenset[str]) 
 def _points_elsewhere(path: str, entry: Entry, commit: str) -> UsageError:
     kind = "a symbolic link" if entry.kind == "link" else "a submodule"
     return UsageError(
-        f"{path!r:.200}: {kind} in the commit {commit[:_SHOWN_COMMIT]}, which is not followed: nobody would see that "
+        f"{path!r:.200}: {kind} in the commit {short_id(commit)}, which is not followed: nobody would see that "
         "what it points to is changed.",
         fix="Commit the folder itself, and name that.",
     )
@@ -133,7 +133,7 @@ def _points_elsewhere(path: str, entry: Entry, commit: str) -> UsageError:
 
 def _nothing_there(path: str, commit: str, what: str) -> UsageError:
     return UsageError(
-        f"{path or '.'!r:.200}: the commit {commit[:_SHOWN_COMMIT]} holds no folder with {what} there, nor does what "
+        f"{path or '.'!r:.200}: the commit {short_id(commit)} holds no folder with {what} there, nor does what "
         "it is compared with.",
         fix="Is the path mistyped? Name the folder, from the workspace in the input `adapter`, else from the "
         "configuration.",

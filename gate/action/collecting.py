@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from gate.domain import Round
 from gate.errors import EXIT_BROKEN, RecordsError
-from gate.report import Judged
-from gate.report import Problem as Told
+from gate.report import Judged, Problem
 from gate.run_folder import ROUND
 from gate.stored_round import read_foreign_round
-from gate.work_folder import JudgedAdapter, Problem, WorkFolder, unanswered
+from gate.work_folder import JudgedAdapter, StepProblem, WorkFolder, unanswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,7 @@ def collect(work: WorkFolder) -> Collected:
     return Collected(judged=judged, cautions=cautions, notes=notes, commit=plan.candidate_commit, config=plan.config)
 
 
-def _result(work: WorkFolder, one: JudgedAdapter, whole: Problem | None) -> Round | Told:
+def _result(work: WorkFolder, one: JudgedAdapter, whole: StepProblem | None) -> Round | Problem:
     path = work.round_folder(one) / ROUND
     # A step that broke off as a whole answers for no round that lies there.
     problem = work.read_problem(one) or whole
@@ -59,12 +58,12 @@ def _result(work: WorkFolder, one: JudgedAdapter, whole: Problem | None) -> Roun
     return _told(problem or _missing(work, one))
 
 
-def _missing(work: WorkFolder, one: JudgedAdapter) -> Problem:
+def _missing(work: WorkFolder, one: JudgedAdapter) -> StepProblem:
     """What is said of an adapter of which nobody left word: the step that did not do its part was killed."""
     if not work.is_answered(one):
         return unanswered(one)
-    return Problem(step="compare", exit_code=EXIT_BROKEN, message="It was not decided about.", adapter=one.adapter)
+    return StepProblem(step="compare", exit_code=EXIT_BROKEN, message="It was not decided about.", adapter=one.adapter)
 
 
-def _told(problem: Problem) -> Told:
-    return Told(step=problem.step, exit_code=problem.exit_code, message=problem.message)
+def _told(problem: StepProblem) -> Problem:
+    return Problem(step=problem.step, exit_code=problem.exit_code, message=problem.message)

@@ -9,10 +9,10 @@ from pathlib import Path
 from gate.action.inputs import Inputs
 from gate.errors import UsageError
 from gate.github.event import Event
+from gate.transport.commit_id import short_id
 from gate.transport.git import resolve_commit
 from gate.transport.git_history import is_cloned_from, known_commit, merge_bases, remote_tip
 
-_SHOWN_COMMIT = 12
 _WHOLE_HISTORY = "Let actions/checkout fetch it: `with: {fetch-depth: 0}`."
 
 
@@ -130,5 +130,5 @@ def _own(top: Path, commit: str | None, what: str) -> str:
         raise UsageError(f"{what} is not known: the event names none.", fix="Name it with the input `candidate-ref`.")
     known = known_commit(top, commit)
     if known is None:
-        raise UsageError(f"{what}, {commit[:_SHOWN_COMMIT]}, is not in the clone at {top}.", fix=_WHOLE_HISTORY)
+        raise UsageError(f"{what}, {short_id(commit)}, is not in the clone at {top}.", fix=_WHOLE_HISTORY)
     return known

@@ -66,7 +66,9 @@ def plan_action(inputs: Inputs, event: Event, workspace: Path) -> ActionPlan:
     if bootstrap:
         commits = replace(commits, config=commits.candidate)
     with trusted_config(Path(inputs.config), commits.config, start=workspace) as loaded:
-        candidate = _candidate(inputs, loaded, PurePosixPath(below).parent, commits, top=top, workspace=workspace)
+        candidate = _candidate(
+            inputs, loaded, PurePosixPath(below).parent, commits=commits, top=top, workspace=workspace
+        )
         notes, reconfigured = _configuration(loaded, commits, bootstrap=bootstrap, workspace=workspace)
         if notes and candidate.path is None and not bootstrap:
             notes.append(_FROM_HUB.format(name=candidate.name))
@@ -104,7 +106,7 @@ def planned_config(plan: ActionPlan, workspace: Path) -> Iterator[LoadedConfig]:
 
 
 def _candidate(
-    inputs: Inputs, loaded: LoadedConfig, folder: PurePosixPath, commits: Commits, *, top: Path, workspace: Path
+    inputs: Inputs, loaded: LoadedConfig, folder: PurePosixPath, *, commits: Commits, top: Path, workspace: Path
 ) -> _Candidate:
     if inputs.adapter is not None:
         if Path(inputs.adapter).is_absolute():

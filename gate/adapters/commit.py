@@ -98,8 +98,8 @@ def adapter_at(folder: Path, written: str, ref: str, *, into: Path) -> Taken:
         raise refusal("P32", f"{place}: {len(entries):,} files, an adapter may have {MOST_FILES}")
     store = lfs_folder(folder)
     chosen = tuple(_of_adapter(place, entries, store))
-    _check_size(place, chosen, "an adapter", LARGEST_ADAPTER_GIB)
-    return _take(place, chosen, into, note)
+    _check_size(place, chosen, "an adapter", largest_gib=LARGEST_ADAPTER_GIB)
+    return _take(place, chosen, into, note=note)
 
 
 def model_at(folder: Path, written: str, ref: str, *, into: Path) -> Taken:
@@ -124,8 +124,8 @@ def model_at(folder: Path, written: str, ref: str, *, into: Path) -> Taken:
     if len(entries) > MOST_MODEL_FILES:
         raise refusal("P32", f"{place}: {len(entries):,} files, a model may have {MOST_MODEL_FILES:,}")
     chosen = tuple(stored(str(place), folder, entry) for entry in entries)
-    _check_size(place, chosen, "a model", LARGEST_MODEL_GIB)
-    return _take(place, chosen, into, None)
+    _check_size(place, chosen, "a model", largest_gib=LARGEST_MODEL_GIB)
+    return _take(place, chosen, into, note=None)
 
 
 def is_folder_at(folder: Path, written: str, ref: str) -> bool:
@@ -232,20 +232,20 @@ def _of_adapter(place: _Place, entries: Sequence[Entry], store: Path) -> Iterato
         yield file
 
 
-def _check_size(place: _Place, chosen: Sequence[Stored], what: str, largest_gib: int) -> None:
+def _check_size(place: _Place, chosen: Sequence[Stored], what: str, *, largest_gib: int) -> None:
     total = sum(file.size for file in chosen)
     if total > largest_gib * _GIB:
         raise refusal("P32", f"{place}: the files have {total / _GIB:,.1f} GiB, {what} may have {largest_gib} GiB")
 
 
-def _take(place: _Place, chosen: Sequence[Stored], into: Path, note: str | None) -> Taken:
+def _take(place: _Place, chosen: Sequence[Stored], into: Path, *, note: str | None) -> Taken:
     store = lfs_folder(place.folder)
     for file in chosen:
         if not is_here(file, store):
-            fetch_absent(str(place), place.folder, (place.commit, place.below(file.entry.name)), file, store)
+            fetch_absent(str(place), place.folder, (place.commit, place.below(file.entry.name)), file=file, store=store)
     try:
         for file in chosen:
-            write(str(place), place.folder, file, store, into / file.entry.name)
+            write(str(place), place.folder, file, store=store, target=into / file.entry.name)
     except OSError as problem:
         raise BrokenRun(f"{into}: {place} cannot be written there: {problem.strerror or problem}.") from None
     return Taken(path=into, commit=place.commit, note=note)

@@ -53,7 +53,7 @@ def is_here(file: Stored, store: Path) -> bool:
     return file.sha256 is None or object_path(store, file.sha256).is_file()
 
 
-def fetch_absent(place: str, folder: Path, where: tuple[str, str], file: Stored, store: Path) -> None:
+def fetch_absent(place: str, folder: Path, where: tuple[str, str], *, file: Stored, store: Path) -> None:
     """Fetch a git-LFS object.
 
     Args:
@@ -80,7 +80,7 @@ def fetch_absent(place: str, folder: Path, where: tuple[str, str], file: Stored,
         )
 
 
-def write(place: str, folder: Path, file: Stored, store: Path, target: Path) -> None:
+def write(place: str, folder: Path, file: Stored, *, store: Path, target: Path) -> None:
     """Write a file's content, verified against the pointer, to a place where nothing is yet.
 
     Raises:

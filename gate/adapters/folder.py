@@ -64,7 +64,7 @@ def read_adapter(path: Path, *, allow: Set[str] = frozenset(), base: str | None 
     weights = folder / WEIGHTS_FILE
     _refuse_pickle(folder)
     tensors = read_tensors(weights)
-    check_tensors(weights, tensors, config, checks)
+    check_tensors(weights, tensors, config, checks=checks)
     base_name = config.text("base_model_name_or_path")
     renamed = name_warning(base_name, base) if base is not None else None
     if renamed is not None:

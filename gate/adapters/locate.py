@@ -46,14 +46,14 @@ def locate(
         raise _several(place, named)
     for step in sorted(steps, reverse=True):
         checkpoint = steps[step]
-        found_in = _in_checkpoint(place, checkpoint, files, folders)
+        found_in = _in_checkpoint(place, checkpoint, files=files, folders=folders)
         if found_in is not None:
             return found_in, f"{place}: the adapter is the checkpoint with the highest step, {found_in!r:.120}"
     return "", None
 
 
 def _in_checkpoint(
-    place: str, checkpoint: str, files: Callable[[str], Sequence[str]], folders: Callable[[str], Sequence[str]]
+    place: str, checkpoint: str, *, files: Callable[[str], Sequence[str]], folders: Callable[[str], Sequence[str]]
 ) -> str | None:
     if CONFIG_FILE in files(checkpoint):
         return checkpoint

@@ -93,7 +93,7 @@ def read_config(path: Path, checks: Checklist) -> PeftConfig:
             fix="Judge the adapter with a tool for its task.",
         )
     for key, value in content.items():
-        _check_setting(path, kind, (key, value), checks)
+        _check_setting(path, kind, (key, value), checks=checks)
     config = PeftConfig(peft_type=kind, task_type=_TASKS[task], settings=content)
     _check_version(path, config.text("peft_version"), checks)
     _check_scale(path, config, checks)
@@ -138,7 +138,7 @@ def _unknown_type(path: Path, kind: object) -> AdapterRefused:
     )
 
 
-def _check_setting(path: Path, kind: str, item: tuple[str, object], checks: Checklist) -> None:
+def _check_setting(path: Path, kind: str, item: tuple[str, object], *, checks: Checklist) -> None:
     key, value = item
     setting = SETTINGS[kind].get(key)
     if value is None or (setting is not None and setting.accepts(value)) or _is_unset(key, value):

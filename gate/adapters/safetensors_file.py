@@ -102,7 +102,7 @@ def _entries(file: BinaryIO, path: Path) -> Iterator[Entry]:
     header, data_begin = _header(file, size, path)
     left = size - data_begin
     for name, described in header.items():
-        entry = _entry(name, described, data_begin, size)
+        entry = _entry(name, described, data_begin, size=size)
         # Tensors that share their bytes would make a small file take for ever to read.
         left -= entry.end - entry.begin
         if left < 0:
@@ -132,7 +132,7 @@ def _header(file: BinaryIO, size: int, path: Path) -> tuple[dict[str, object], i
     return header, 8 + length
 
 
-def _entry(name: str, described: object, data_begin: int, size: int) -> Entry:
+def _entry(name: str, described: object, data_begin: int, *, size: int) -> Entry:
     match described:
         case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [int(begin), int(end)]} if len(
             shape

@@ -38,7 +38,7 @@ _RANK_AXES: Mapping[str, int] = {
 _CHECKED_RANKS = frozenset({"LORA", "VERA", "LOHA"})
 
 
-def check_tensors(path: Path, tensors: Sequence[Tensor], config: PeftConfig, checks: Checklist) -> None:
+def check_tensors(path: Path, tensors: Sequence[Tensor], config: PeftConfig, *, checks: Checklist) -> None:
     """Look at all tensors of an adapter.
 
     Args:
@@ -61,7 +61,7 @@ def check_tensors(path: Path, tensors: Sequence[Tensor], config: PeftConfig, che
         )
     _check_ranks(path, tensors, config)
     _check_prompt(path, tensors, config)
-    _check_updates(path, tensors, config.peft_type, checks)
+    _check_updates(path, tensors, config.peft_type, checks=checks)
 
 
 def _factor(name: str, kinds: Sequence[str]) -> tuple[str, str] | None:
@@ -73,7 +73,7 @@ def _factor(name: str, kinds: Sequence[str]) -> tuple[str, str] | None:
     return None
 
 
-def _check_updates(path: Path, tensors: Sequence[Tensor], kind: str, checks: Checklist) -> None:
+def _check_updates(path: Path, tensors: Sequence[Tensor], kind: str, *, checks: Checklist) -> None:
     """Refuse an adapter all of whose updates are zero, and speak of those among others that are."""
     kinds, constant = _FACTORS.get(kind, ()), _CONSTANT.get(kind, ())
     updates: dict[str, bool] = defaultdict(bool)

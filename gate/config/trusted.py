@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from gate.adapters.committed_file import fetch_absent, is_here, stored, write
 from gate.config.load import LoadedConfig, load_config, parse_config
 from gate.errors import BrokenRun, ConfigError
+from gate.transport.commit_id import short_id
 from gate.transport.git import Entry, entry_at, read_file, resolve_commit
 from gate.transport.git_lfs import lfs_folder
 from gate.transport.git_paths import outermost_repository
@@ -19,7 +20,6 @@ _LARGEST_CONFIG_MIB = 1
 _LARGEST_FILE_MIB = 1024
 """Of a file that the configuration names; whoever reads it may accept less."""
 _MIB = 1024**2
-_SHOWN_COMMIT = 12
 
 
 @contextmanager
@@ -158,16 +158,16 @@ class _CommittedFiles:
         with suppress(OSError):  # a name that no disk takes fails below
             if target.is_file():
                 return target
-        place = f"{PurePosixPath(path).parent} at {self._commit[:_SHOWN_COMMIT]}"
+        place = f"{PurePosixPath(path).parent} at {short_id(self._commit)}"
         store = lfs_folder(self._top)
         file = stored(place, self._top, entry)
         if file.size > _LARGEST_FILE_MIB * _MIB:
             raise ConfigError(f"{written}: larger than {_LARGEST_FILE_MIB:,} MiB")
         if not is_here(file, store):
-            fetch_absent(place, self._top, (self._commit, path), file, store)
+            fetch_absent(place, self._top, (self._commit, path), file=file, store=store)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            write(place, self._top, file, store, target)
+            write(place, self._top, file, store=store, target=target)
         except OSError as problem:
             raise BrokenRun(f"{target}: {written} cannot be written there: {problem.strerror or problem}.") from None
         return target
@@ -176,14 +176,14 @@ class _CommittedFiles:
         entry = entry_at(self._top, self._commit, path)
         if entry is None:
             raise ConfigError(
-                f"{written or '.'}: the commit {self._commit[:_SHOWN_COMMIT]} holds no such file",
+                f"{written or '.'}: the commit {short_id(self._commit)} holds no such file",
                 fix="Commit it there, or name another commit.",
             )
         if entry.kind != "file":
             kind = {"link": "a symbolic link", "submodule": "a submodule", "folder": "a folder"}.get(
                 entry.kind, "no plain file"
             )
-            where = f"in the commit {self._commit[:_SHOWN_COMMIT]}"
+            where = f"in the commit {short_id(self._commit)}"
             raise ConfigError(
                 f"{written}: {kind} {where}; only plain files are read from a commit", fix="Commit the file itself."
             )

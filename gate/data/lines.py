@@ -7,8 +7,9 @@ anything is said. This module must not know what the lines mean.
 import json
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -92,22 +93,35 @@ def decode(data: bytes, *, label: str, error: type[RequestError]) -> str:
 
 
 def json_rows(text: str, *, allow_nul: bool = False) -> Iterator[NumberedRow | BadLine]:
-    """Yield the JSON object on each line that is not blank. Only a line feed ends a line.
+    """Yield the JSON object on each line; as `numbered_rows`.
 
     Args:
         text: The file.
         allow_nul: Whether strings may hold the escape of NUL, as what a model wrote may.
     """
+    return numbered_rows(text, partial(json_object, allow_nul=allow_nul), longest_chars=LONGEST_LINE_CHARS)
+
+
+def numbered_rows(text: str, parse: Callable[[str], Row], *, longest_chars: int) -> Iterator[NumberedRow | BadLine]:
+    """Parse each line that is not blank. Only a line feed ends a line.
+
+    Args:
+        text: The file.
+        parse: Makes a row of a line; its ValueErrors say what is bad about the line.
+        longest_chars: A longer line is bad.
+    """
     for number, line in enumerate(text.split("\n"), start=1):
         if line.isspace() or not line:
             continue
-        if len(line) > LONGEST_LINE_CHARS:
-            yield BadLine(line=number, reason=f"longer than {LONGEST_LINE_CHARS:,} characters")
+        if len(line) > longest_chars:
+            yield BadLine(line=number, reason=f"longer than {longest_chars:,} characters")
             continue
         try:
-            yield NumberedRow(line=number, values=json_object(line, allow_nul=allow_nul))
+            values = parse(line)
         except ValueError as broken:
             yield BadLine(line=number, reason=str(broken))
+            continue
+        yield NumberedRow(line=number, values=values)
 
 
 def json_object(text: str, *, allow_nul: bool = False) -> Row:
@@ -160,6 +174,31 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 1]}…"
 
 
+def without_duplicates(pairs: list[tuple[str, JsonValue]]) -> Row:
+    """The members of a JSON object, for a decoder.
+
+    Raises:
+        ValueError: A key occurs twice.
+    """
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        count = Counter(name for name, _ in pairs)
+        raise ValueError(f"the key {shown(next(name for name, times in count.items() if times > 1))} occurs twice")
+    return members
+
+
+def whole_number(digits: str) -> int:
+    """A whole number, for a decoder.
+
+    Raises:
+        ValueError: It is out of range: Python refuses thousands of digits.
+    """
+    try:
+        return int(digits)
+    except ValueError:
+        raise ValueError(f"the number {shown(digits)} is out of range") from None
+
+
 def _sentence(details: ErrorDetails) -> str:
     name = ".".join(str(part) for part in details["loc"])
     match details["type"]:
@@ -197,24 +236,8 @@ def _check_characters(value: JsonValue, *, allow_nul: bool) -> None:
                 pass
 
 
-def _without_duplicates(pairs: Iterable[tuple[str, JsonValue]]) -> Row:
-    pairs = list(pairs)
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        count = Counter(name for name, _ in pairs)
-        raise ValueError(f"the key {shown(next(name for name, times in count.items() if times > 1))} occurs twice")
-    return members
-
-
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-def _whole(digits: str) -> int:
-    try:
-        return int(digits)
-    except ValueError:  # Python refuses thousands of digits
-        raise ValueError(f"the number {shown(digits)} is out of range") from None
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_no_constant, parse_int=_whole)
+_DECODER = json.JSONDecoder(object_pairs_hook=without_duplicates, parse_constant=_no_constant, parse_int=whole_number)

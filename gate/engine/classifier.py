@@ -83,7 +83,7 @@ def labels_of(base: BaseFolder, adapters: Mapping[ArmName, AdapterFiles]) -> Lab
 
 
 def load_classifier(
-    base: BaseFolder, labels: Labels, dtype: str, device: str, *, quantization: Quantization = "none"
+    base: BaseFolder, labels: Labels, dtype: str, *, device: str, quantization: Quantization = "none"
 ) -> Any:
     """Load the base with a head; one that has to be drawn is the same each time.
 
@@ -99,7 +99,7 @@ def load_classifier(
             AutoModelForSequenceClassification,
             base,
             dtype,
-            device,
+            device=device,
             quantization=quantization,
             num_labels=len(labels.names),
             drawn=None if labels.own_head else _HEAD,

@@ -111,14 +111,14 @@ def line_up(
     shelf = shelf or Shelf()
     shelf.put("base", trial.load)
     pristine = probe_logits(shelf.take("base"), trial.probes)
-    shared = _share(trial, adapters, shelf, pristine)
+    shared = _share(trial, adapters, shelf, pristine=pristine)
     warnings: list[str] = []
     arms: dict[ArmName, Contestant] = {"base": _contestant(shelf, "base", adapter=None, is_peft=bool(shared))}
     for name, files in adapters.items():
         if name in shared:
             arms[name] = _contestant(shelf, "base", adapter=name, is_peft=True)
         else:
-            warnings.append(_try_apart(trial, files, shelf, name, pristine))
+            warnings.append(_try_apart(trial, files, shelf, name=name, pristine=pristine))
             arms[name] = _contestant(shelf, name, adapter=name, is_peft=True)
     for name, tuned in models.items():
         shelf.put(name, tuned.load)
@@ -132,7 +132,7 @@ def line_up(
     )
 
 
-def _share(trial: Trial, adapters: Mapping[ArmName, AdapterFiles], shelf: Shelf, pristine: Any) -> list[ArmName]:
+def _share(trial: Trial, adapters: Mapping[ArmName, AdapterFiles], shelf: Shelf, *, pristine: Any) -> list[ArmName]:
     """Put as many adapters as possible on the shelf's `base`, the others on models under their own names."""
     shared: list[ArmName] = []
     expected: dict[ArmName, Any] = {"base": pristine}
@@ -182,7 +182,7 @@ def _gives_back(trial: Trial, model: Any, expected: Mapping[ArmName, Any]) -> bo
     return True
 
 
-def _try_apart(trial: Trial, files: AdapterFiles, shelf: Shelf, name: ArmName, pristine: Any) -> str:
+def _try_apart(trial: Trial, files: AdapterFiles, shelf: Shelf, *, name: ArmName, pristine: Any) -> str:
     """Try an adapter on a base of its own; says why it has one."""
     model = shelf.take(name)
     _refuse_idle(str(files.path), probe_adapter(model, files, trial.probes), pristine, what="adapter")

@@ -69,7 +69,7 @@ def inspect_fine_tune(
     own = load_tokenizer(folder.path, key=folder.name) if _has_tokenizer(folder) else None
     warnings = []
     if own is not None:
-        _refuse_other_meaning(folder, tokenizer, own, {token for prompt in prompts for token in prompt})
+        _refuse_other_meaning(folder, tokenizer, own, used={token for prompt in prompts for token in prompt})
         differences = tokenizer_differences(tokenizer, own)
         if differences:
             warnings.append(
@@ -109,7 +109,7 @@ def tokenizer_differences(base: Any, own: Any) -> list[str]:
     return found
 
 
-def _refuse_other_meaning(folder: BaseFolder, base: Any, own: Any, used: Iterable[int]) -> None:
+def _refuse_other_meaning(folder: BaseFolder, base: Any, own: Any, *, used: Iterable[int]) -> None:
     ids = sorted(used)
     pairs = zip(ids, base.convert_ids_to_tokens(ids), own.convert_ids_to_tokens(ids), strict=True)
     wrong = [(index, mine, theirs) for index, mine, theirs in pairs if mine != theirs]

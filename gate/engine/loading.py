@@ -71,15 +71,15 @@ def load_model(base: BaseFolder, dtype: str, device: str, *, quantization: Quant
     """
     from transformers import AutoModelForCausalLM
 
-    return load_with(AutoModelForCausalLM, base, dtype, device, quantization=quantization)
+    return load_with(AutoModelForCausalLM, base, dtype, device=device, quantization=quantization)
 
 
 def load_with(
     auto_class: Any,
     base: BaseFolder,
     dtype: str,
-    device: str,
     *,
+    device: str,
     quantization: Quantization = "none",
     drawn: str | None = None,
     **options: Any,

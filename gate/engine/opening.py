@@ -22,13 +22,13 @@ _PLAIN = ("float32", "bfloat16", "float16")
 """Number formats in which a fine-tune may be loaded like its base; any other is a quantised base's."""
 
 
-def base_loader(base: BaseFolder, settings: Settings, device: str, labels: Labels | None) -> Callable[[], Any]:
+def base_loader(base: BaseFolder, settings: Settings, device: str, *, labels: Labels | None) -> Callable[[], Any]:
     """What loads the base, with a head for labels if the arms are classifiers."""
 
     def load() -> Any:
         if labels is None:
             return load_model(base, settings.dtype, device, quantization=settings.quantization)
-        return load_classifier(base, labels, settings.dtype, device, quantization=settings.quantization)
+        return load_classifier(base, labels, settings.dtype, device=device, quantization=settings.quantization)
 
     return load
 

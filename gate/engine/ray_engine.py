@@ -55,7 +55,7 @@ class _RaySession:
             nodes = stack.enter_context(cluster(engine.address))
             share = divide(nodes, device=engine.device, workers=engine.workers)
             inner = TransformersEngine(device="cuda" if share.gpus else "cpu", batch_tokens=engine.batch_tokens)
-            pool = WorkerPool(share, inner, replace(base, path=base.path.absolute()), _absolute(request))
+            pool = WorkerPool(share, inner, replace(base, path=base.path.absolute()), request=_absolute(request))
             self._pool = stack.enter_context(pool)
             self._stack = stack.pop_all()
         self.arms, self.environment = pool.first.arms, pool.first.environment

@@ -32,7 +32,7 @@ _FIX = "Out of memory? Lower `engine: {batch_tokens: ...}`; finished answers are
 class WorkerPool:
     """Workers that come, answer and die. A context manager: leaving it ends them."""
 
-    def __init__(self, share: Share, engine: TransformersEngine, base: BaseFolder, request: Request) -> None:
+    def __init__(self, share: Share, engine: TransformersEngine, base: BaseFolder, *, request: Request) -> None:
         """Start the workers and wait for the first.
 
         Args:

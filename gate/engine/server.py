@@ -110,7 +110,7 @@ class ServerEngine(Engine):
         """
         server = self._server(request, clock)
         base = self.model or request.base_name
-        served = {arm: self._served(arm, base, request, server) for arm in request.arms}
+        served = {arm: self._served(arm, base, request, server=server) for arm in request.arms}
         batches = plan_requests(request, self.concurrency)
         server.models()  # the first word with the server: is it there, and does it let us in?
         environment = {
@@ -163,7 +163,7 @@ class ServerEngine(Engine):
             raise ConfigError(f"engine.key_env: what {self.key_env} holds is not a key: it has characters no key has")
         return key
 
-    def _served(self, arm: ArmName, base: str, request: Request, server: Server) -> Served:
+    def _served(self, arm: ArmName, base: str, request: Request, *, server: Server) -> Served:
         if arm in self.names:
             return Served(model=self.names[arm])
         files = request.adapters.get(arm)

@@ -106,12 +106,12 @@ class ServerSession:
         except (NoReply, Refused, ValueError) as problem:
             if isinstance(problem, NoReply) and problem.kind == "unreachable":
                 raise BrokenRun(problem.message, fix=_GO_ON) from None
-            return self._failed(arm, prompt, repeat, str(problem))
+            return self._failed(arm, prompt, repeat, reason=str(problem))
         if completion.error is not None:
-            return self._failed(arm, prompt, repeat, completion.error)
+            return self._failed(arm, prompt, repeat, reason=completion.error)
         with self._lock:
             self._in_a_row = 0
-        return _response(arm, prompt, repeat, completion)
+        return _response(arm, prompt, repeat, completion=completion)
 
     def _complete(self, arm: ArmName, prompt: Prompt, repeat: int) -> Completion:
         served = self._served[arm]
@@ -130,7 +130,7 @@ class ServerSession:
         self._server.load(served.adapter, served.path)
         return self._server.complete(served.model, prompt, seed=seed)
 
-    def _failed(self, arm: ArmName, prompt: Prompt, repeat: int, reason: str) -> Response:
+    def _failed(self, arm: ArmName, prompt: Prompt, repeat: int, *, reason: str) -> Response:
         with self._lock:
             self._in_a_row += 1
             failures = self._in_a_row
@@ -203,7 +203,7 @@ def _spread(prompts: Sequence[Prompt]) -> list[Prompt]:
     return in_turn[:PROBES_AT_MOST]
 
 
-def _response(arm: ArmName, prompt: Prompt, repeat: int, completion: Completion) -> Response:
+def _response(arm: ArmName, prompt: Prompt, repeat: int, *, completion: Completion) -> Response:
     return Response(
         suite=prompt.suite,
         case=prompt.case,

@@ -56,7 +56,7 @@ class _TransformersSession:
         self.settings = request.settings
         self._tokenizer = load_tokenizer(base.path)
         self._labels = labels_of(base, request.adapters)
-        load_base = base_loader(base, self.settings, self._device, self._labels)
+        load_base = base_loader(base, self.settings, self._device, labels=self._labels)
         first = load_base()
         limit_threads(first, self._device)
         dtype = str(first.dtype).removeprefix("torch.")
@@ -130,13 +130,13 @@ class _TransformersSession:
             if self._labels is not None:
                 with contestant.switched() as model:
                     words = classify(model, batch, self._labels, batching=contestant.batching)
-                yield tuple(_label(arm, prompt, word, repeat) for prompt, word in zip(batch, words, strict=True))
+                yield tuple(_label(arm, prompt, word, repeat=repeat) for prompt, word in zip(batch, words, strict=True))
                 continue
             rows: dict[int, list[int]] = {}
             for group in self._groups(contestant, batch):
                 ids = self._plain.answers(contestant, [batch[row] for row in group], repeat)
                 rows |= dict(zip(group, ids, strict=True))
-            yield tuple(self._response(arm, prompt, rows[row], repeat) for row, prompt in enumerate(batch))
+            yield tuple(self._response(arm, prompt, rows[row], repeat=repeat) for row, prompt in enumerate(batch))
 
     def _answer_fast(self, arm: ArmName, prompts: Sequence[Prompt], drafts: Drafts) -> Iterator[tuple[Response, ...]]:
         stops = self._contestants[arm].stop_ids or self._stop_ids
@@ -149,7 +149,7 @@ class _TransformersSession:
                 # Only the candidate never comes from the cache, which keeps no probes.
                 yield tuple(
                     replace(
-                        self._response(arm, row.prompt, row.answer, 0),
+                        self._response(arm, row.prompt, row.answer, repeat=0),
                         probe=probe_of(row) if arm == "candidate" else None,
                     )
                     for row in rows
@@ -233,7 +233,7 @@ class _TransformersSession:
             prompted, folded = batches(with_prompt), folded or prompt_folded
         return {arm: prompted if prompted is not None and arm == "prompted" else common for arm in request.arms}, folded
 
-    def _response(self, arm: ArmName, prompt: Prompt, ids: list[int], repeat: int) -> Response:
+    def _response(self, arm: ArmName, prompt: Prompt, ids: list[int], *, repeat: int) -> Response:
         contestant = self._contestants[arm]
         stops, tokenizer = contestant.stop_ids or self._stop_ids, contestant.tokenizer or self._tokenizer
         end = next((index for index, token in enumerate(ids) if token in stops), None)
@@ -249,7 +249,7 @@ class _TransformersSession:
         )
 
 
-def _label(arm: ArmName, prompt: Prompt, label: str, repeat: int) -> Response:
+def _label(arm: ArmName, prompt: Prompt, label: str, *, repeat: int) -> Response:
     return Response(
         suite=prompt.suite, case=prompt.case, arm=arm, repeat=repeat, text=label, finish="stop", tokens=None
     )

@@ -13,11 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gate.errors import UsageError
+from gate.transport.commit_id import is_full_id
 
 MAX_PAYLOAD_BYTES = 32 * 1024 * 1024
 """GitHub caps payloads at 25 MB."""
 
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _NO_COMMIT = re.compile("0+")
 """Stands for the commit before a branch was made, or after it was deleted."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/(?!\.\.?$)[A-Za-z0-9_.-]+")
@@ -129,7 +129,7 @@ class _Payload:
     def commit(self, key: str) -> str | None:
         """None where GitHub writes zeros."""
         value = self.text(key)
-        if not _COMMIT.fullmatch(value):
+        if not is_full_id(value):
             raise self._lacks(key, "a commit")
         return None if _NO_COMMIT.fullmatch(value) else value
 
@@ -204,7 +204,7 @@ def _branch(ref: str | None) -> str | None:
 
 def _own_commit(environ: Mapping[str, str]) -> str | None:
     sha = environ.get("GITHUB_SHA", "")
-    if sha and not _COMMIT.fullmatch(sha):
+    if sha and not is_full_id(sha):
         raise UsageError("GITHUB_SHA is not a commit.")
     return sha or None
 

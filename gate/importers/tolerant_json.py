@@ -8,14 +8,24 @@ import hashlib
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from pydantic import JsonValue
 
-from gate.data.lines import COMPLAINTS_SHOWN, BadLine, NumberedRow, Row, decode, read_bytes, shown
+from gate.data.lines import (
+    COMPLAINTS_SHOWN,
+    BadLine,
+    NumberedRow,
+    Row,
+    decode,
+    numbered_rows,
+    read_bytes,
+    shown,
+    whole_number,
+    without_duplicates,
+)
 from gate.errors import RecordsError
 
 LARGEST_LINES_MIB = 1024
@@ -79,21 +89,7 @@ def read_lines(path: Path) -> Iterable[NumberedRow | BadLine]:
     """
     data = read_bytes(path, label=str(path), largest_mib=LARGEST_LINES_MIB, error=RecordsError)
     text = decode(data, label=str(path), error=RecordsError)
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.isspace() or not line:
-            continue
-        if len(line) > LONGEST_LINE_CHARS:
-            yield BadLine(line=number, reason=f"longer than {LONGEST_LINE_CHARS:,} characters")
-            continue
-        try:
-            value = parse(line)
-        except ValueError as broken:
-            yield BadLine(line=number, reason=str(broken))
-            continue
-        if isinstance(value, dict):
-            yield NumberedRow(line=number, values=value)
-        else:
-            yield BadLine(line=number, reason=f"not a JSON object but {shown(value)}")
+    yield from numbered_rows(text, _object, longest_chars=LONGEST_LINE_CHARS)
 
 
 def complain_entries(bad: Sequence[str], *, label: str, noun: str) -> NoReturn:
@@ -173,23 +169,15 @@ def number_of(value: JsonValue) -> float | None:
             return None
 
 
-def _without_duplicates(pairs: list[tuple[str, JsonValue]]) -> Row:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        counts = Counter(name for name, _ in pairs)
-        raise ValueError(f"the key {shown(next(name for name in counts if counts[name] > 1))} occurs twice")
-    return found
+def _object(text: str) -> Row:
+    value = parse(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"not a JSON object but {shown(value)}")  # noqa: TRY004 - a fact about the file
+    return value
 
 
 def _unknown(_name: str) -> None:
     return None
 
 
-def _whole(digits: str) -> int:
-    try:
-        return int(digits)
-    except ValueError:  # Python refuses thousands of digits
-        raise ValueError(f"the number {shown(digits)} is out of range") from None
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_unknown, parse_int=_whole)
+_DECODER = json.JSONDecoder(object_pairs_hook=without_duplicates, parse_constant=_unknown, parse_int=whole_number)

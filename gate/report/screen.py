@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gate.domain import ArmAnswer, Evidence, Outcome, Round
-from gate.report import background, escape, preflight, view
+from gate.report import background, choice, escape, preflight, view
 
 _ENDLESS = 10_000
 _SHOWN_CASES = 3
@@ -45,7 +45,7 @@ def parts(round_: Round, console: Console) -> Iterator[RenderableType]:
     yield from _section("Answers", _lines(f"{_name(suite)}: {what}" for suite, what in view.notes(round_)))
     yield from _section("Worst cases", _cases(round_, console.width))
     yield from _section("Warnings", _lines(_sentence(warning) for warning in round_.warnings))
-    yield from _section("Next", _lines(_sentence(piece) for piece in view.advice(round_)))
+    yield from _section("Next", _lines(_sentence(piece) for piece in choice.advice(round_)))
     yield from _preflight(round_)
     yield ""
     for name, arm in round_.arms.items():
@@ -104,11 +104,11 @@ def _p_value(shown: str) -> str:
 
 
 def _cases(round_: Round, width: int) -> Iterator[RenderableType]:
-    for group in view.case_groups(round_, _SHOWN_CASES):
+    for group in choice.case_groups(round_, _SHOWN_CASES):
         for evidence in group.cases:
             yield from _case(evidence, width - _LABEL, texts=round_.texts)
     if (count := len(round_.evidence)) > _SHOWN_CASES:
-        more = "" if count <= view.SHOWN_CASES else f" (shows {view.SHOWN_CASES}) and round.json (all)"
+        more = "" if count <= choice.SHOWN_CASES else f" (shows {choice.SHOWN_CASES}) and round.json (all)"
         yield _text(f"  {count - _SHOWN_CASES} more: see report.md{more}")
 
 

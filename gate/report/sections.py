@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from gate import wording
 from gate.domain import ArmAnswer, Check, Evidence, Outcome, Round, VerdictOutcome
-from gate.report import background, escape, markup, preflight, view
+from gate.report import background, choice, escape, markup, preflight, view
 from gate.report.markup import clipped, details, name, say, table
 from gate.report.shedding import Room
 
@@ -46,7 +46,7 @@ def body(round_: Round, room: Room, *, medium: str) -> list[str]:
     parts = [_suite_table(round_, room), *_remarks(round_, room), *_next_steps(round_, room), *missing]
     if room.rules and round_.findings:
         parts.append(_rules(round_, room))
-    parts += [_cases(group, _text_characters(round_, room)) for group in view.case_groups(round_, room.cases)]
+    parts += [_cases(group, _text_characters(round_, room)) for group in choice.case_groups(round_, room.cases)]
     if room.background:
         parts.append(_background(round_))
     return parts
@@ -106,8 +106,8 @@ def _remarks(round_: Round, room: Room) -> Iterable[str]:
 
 
 def _next_steps(round_: Round, room: Room) -> Iterable[str]:
-    steps = [say(piece) for piece in view.advice(round_)]
-    shown = sum(len(group.cases) for group in view.case_groups(round_, room.cases))
+    steps = [say(piece) for piece in choice.advice(round_)]
+    shown = sum(len(group.cases) for group in choice.case_groups(round_, room.cases))
     if shown and round_.verdict.outcome != "pass":
         read = "Read the case below" if shown == 1 else f"Read the {shown} cases below"
         # With the key's name, because whoever wonders where the texts are wants to know what hides them.
@@ -136,7 +136,7 @@ def _rules(round_: Round, room: Room) -> str:
     return details(title, table(header, cells, aligns="llllrrl"[: len(header)]))
 
 
-def _cases(group: view.CaseGroup, text_characters: int) -> str:
+def _cases(group: choice.CaseGroup, text_characters: int) -> str:
     suite, shown = escape.html_code(name(group.suite)), f"{len(group.cases)} shown"
     title = f"What broke: {suite} ({group.broke}; {shown})" if group.broke else f"Cases to read: {suite} ({shown})"
     return details(title, "\n\n".join(_case(evidence, text_characters) for evidence in group.cases))

@@ -7,7 +7,7 @@ This module knows sizes and the steps of shortening; it knows no round and no la
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from gate.report import view
+from gate.report import choice
 
 _LEAST_ROWS = 20
 _SUMMARY_TEXT_CHARACTERS = 2_000
@@ -23,7 +23,7 @@ class Room:
     """What a reader misses at this step, as the end of a sentence."""
     text_characters: int = 400
     """Of each prompt, reference and answer; 0: no texts."""
-    cases: int = view.SHOWN_CASES
+    cases: int = choice.SHOWN_CASES
     messages: bool = True
     rules: bool = True
     background: bool = True
@@ -53,7 +53,7 @@ STEPS = (
 """From everything that a comment shows to the least."""
 GENEROUS_STEPS = (
     replace(STEPS[0], cases=10**6, text_characters=_SUMMARY_TEXT_CHARACTERS),
-    replace(STEPS[0], left_out=f"all but {view.SHOWN_CASES} cases are left out, and long texts are cut"),
+    replace(STEPS[0], left_out=f"all but {choice.SHOWN_CASES} cases are left out, and long texts are cut"),
     *STEPS[1:],
 )
 """The same for a page with more room, which begins with every case of the round."""

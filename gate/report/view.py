@@ -9,16 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gate import wording
-from gate.domain import ArmName, Comparison, Distribution, Evidence, Finding, Outcome, Reason, Role, Round, SuiteSummary
+from gate.domain import ArmName, Comparison, Distribution, Finding, Outcome, Reason, Role, Round, SuiteSummary
+from gate.report import lookup
 
 DASH = "—"
 """Stands for every value that is not known."""
-SHOWN_CASES = 10
-"""Cases that a report shows at most."""
-SHOWN_ADVICE = 8
-"""Pieces of advice that a report shows at most."""
-
-_SEVERITY: Mapping[Outcome, int] = {"error": 0, "fail": 1, "inconclusive": 2, "warn": 3, "pass": 4}
 
 _REASONS: Mapping[Reason, str] = {
     "straddles_margin": "too close to call",
@@ -75,16 +70,6 @@ class RuleRow:
     """No row of the suite table speaks of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseGroup:
-    """The cases of one suite that are worth reading."""
-
-    suite: str
-    broke: int | None
-    """Cases of the whole suite that score lower than on the base; None: not counted."""
-    cases: tuple[Evidence, ...]
-
-
 def suite_rows(round_: Round) -> tuple[SuiteRow, ...]:
     """One row for every suite, in the order of the round."""
     shared = shared_level(round_)
@@ -93,8 +78,8 @@ def suite_rows(round_: Round) -> tuple[SuiteRow, ...]:
 
 def shared_level(round_: Round) -> float | None:
     """Find the level that all intervals of the suite table share; None when they differ or there are none."""
-    parts = [part for name in round_.suites if (part := _whole(round_, name) or _shift(round_, name)) is not None]
-    levels = {part.level for part in parts}
+    parts = (lookup.whole_suite(round_, name) or lookup.shift(round_, name) for name in round_.suites)
+    levels = {part.level for part in parts if part is not None}
     return levels.pop() if len(levels) == 1 else None
 
 
@@ -111,42 +96,7 @@ def change_heading(round_: Round) -> str:
 
 def rule_rows(round_: Round) -> tuple[RuleRow, ...]:
     """One row for every finding, the worst first."""
-    ordered = sorted(round_.findings, key=lambda finding: _SEVERITY[finding.outcome])
-    return tuple(_rule_row(round_, finding) for finding in ordered)
-
-
-def advice(round_: Round) -> tuple[str, ...]:
-    """Collect what to do next according to the rules that did not pass, the worst first, each piece once."""
-    ordered = sorted(round_.findings, key=lambda finding: _SEVERITY[finding.outcome])
-    pieces = (piece for finding in ordered if finding.outcome != "pass" for piece in finding.advice)
-    return tuple(dict.fromkeys(pieces))[:SHOWN_ADVICE]
-
-
-def case_groups(round_: Round, count: int = SHOWN_CASES) -> tuple[CaseGroup, ...]:
-    """Choose cases to show: critical ones, then in turn from every suite, so that no bad suite hides another.
-
-    Args:
-        round_: The round; its evidence is in order, the most telling case of a suite first.
-        count: Cases altogether.
-
-    Returns:
-        The suites with the worst findings first.
-    """
-    by_suite: dict[str, list[Evidence]] = {}
-    for evidence in round_.evidence:
-        by_suite.setdefault(evidence.suite, []).append(evidence)
-    names = sorted(by_suite, key=lambda name: _severity(_worst(round_, name)))
-    turns = sorted(
-        (not case.critical, turn, place) for place, name in enumerate(names) for turn, case in enumerate(by_suite[name])
-    )
-    shown = [place for *_, place in turns[:count]]
-    groups = []
-    for place, name in enumerate(names):
-        if shown.count(place):
-            whole = _whole(round_, name)
-            cases = tuple(by_suite[name][: shown.count(place)])
-            groups.append(CaseGroup(suite=name, broke=whole.regressed if whole else None, cases=cases))
-    return tuple(groups)
+    return tuple(_rule_row(round_, finding) for finding in lookup.worst_first(round_))
 
 
 def notes(round_: Round) -> tuple[tuple[str, str], ...]:
@@ -165,8 +115,8 @@ def level_text(level: float) -> str:
 
 
 def _suite_row(round_: Round, name: str, *, shared_level: float | None) -> SuiteRow:
-    summary, worst = round_.suites[name], _worst(round_, name)
-    whole, shift = _whole(round_, name), _shift(round_, name)
+    summary, worst = round_.suites[name], lookup.worst(round_, name)
+    whole, shift = lookup.whole_suite(round_, name), lookup.shift(round_, name)
     cases, base, candidate, change, low, high = str(summary.n), DASH, DASH, DASH, None, None
     others = tuple(_other(round_, name, arm) for arm in other_arms(round_))
     digits, level = 1, None
@@ -197,7 +147,7 @@ def _suite_row(round_: Round, name: str, *, shared_level: float | None) -> Suite
 
 
 def _rule_row(round_: Round, finding: Finding) -> RuleRow:
-    tested = _tested(round_, finding)
+    tested = lookup.tested(round_, finding)
     where = finding.suite if finding.suite is not None else "whole run"
     if tested is not None and tested.task_suite is not None:
         where = f"{tested.task_suite} vs {where}"
@@ -219,45 +169,12 @@ def _rule_row(round_: Round, finding: Finding) -> RuleRow:
     )
 
 
-def _whole(round_: Round, suite: str, against: ArmName = "base") -> Comparison | None:
-    """Find the comparison that speaks of all cases of a suite, candidate against another arm."""
-    for one in round_.comparisons:
-        paired = one.suite == suite and one.slice is None and one.against == against and one.measure == "delta"
-        if paired and one.estimate is not None and one.against_estimate is not None:
-            return one
-    return None
-
-
-def _shift(round_: Round, suite: str, against: ArmName = "base") -> Distribution | None:
-    return next((one for one in round_.distributions if (one.suite, one.against) == (suite, against)), None)
-
-
 def _other(round_: Round, suite: str, arm: ArmName) -> str:
     """Score, or length of the answers, of an arm besides base and candidate."""
-    if (whole := _whole(round_, suite, arm)) is not None:
+    if (whole := lookup.whole_suite(round_, suite, arm)) is not None:
         return _percent(whole.against_estimate)
-    shift = _shift(round_, suite, arm)
+    shift = lookup.shift(round_, suite, arm)
     return DASH if shift is None else _length(shift, shift.against_estimate)
-
-
-def _tested(round_: Round, finding: Finding) -> Comparison | None:
-    """Find the comparison that a finding rests on; of several the one whose delta it names."""
-    place = (finding.rule, finding.suite, finding.slice)
-    mine = [
-        one
-        for one in round_.comparisons
-        if (one.rule, one.suite, one.slice) == place and one.against in (finding.against, None)
-    ]
-    return next((one for one in mine if one.delta == finding.observed), mine[0] if mine else None)
-
-
-def _worst(round_: Round, suite: str) -> Finding | None:
-    mine = [finding for finding in round_.findings if finding.suite == suite]
-    return min(mine, key=lambda finding: (_severity(finding), not finding.blocking), default=None)
-
-
-def _severity(finding: Finding | None) -> int:
-    return len(_SEVERITY) if finding is None else _SEVERITY[finding.outcome]
 
 
 def _limit(finding: Finding) -> str:
@@ -289,7 +206,7 @@ def _flips(whole: Comparison | None) -> str:
 
 
 def _suite_notes(round_: Round, name: str) -> list[str]:
-    summary, whole = round_.suites[name], _whole(round_, name)
+    summary, whole = round_.suites[name], lookup.whole_suite(round_, name)
     parts = [*_counts(summary)]
     if whole is not None and whole.dropped:
         parts.append(f"{wording.count(whole.dropped, 'case')} left out of the comparison")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gate import wording
 from gate.domain import ArmName, Case, Comparison, Finding, Hypothesis, Outcome, Pair, Reason, Role
-from gate.stats.compare import MIN_CLUSTERS
+from gate.stats.clustered import MIN_CLUSTERS
 
 Alpha = Annotated[float, Field(gt=0, lt=0.5)]
 Unit = Literal["points", "share", "ratio", "count"]

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from gate import wording
 from gate.domain import Comparison, Reason
-from gate.stats.compare import MIN_CLUSTERS
+from gate.stats.clustered import MIN_CLUSTERS
 from gate.stats.planning import DEFAULT_POWER, cases_for_power
 
 _MOST_CASES = 1_000_000

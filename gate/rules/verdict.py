@@ -62,12 +62,16 @@ def conclude(
         fail_on: Which verdicts close the gate.
     """
     outcome = combine(findings, roles)
-    headline = _headline(outcome, findings, comparisons, roles)
+    headline = _headline(outcome, findings, comparisons, roles=roles)
     return Verdict(outcome=outcome, exit_code=exit_code(outcome, fail_on), headline=headline)
 
 
 def _headline(
-    outcome: VerdictOutcome, findings: Sequence[Finding], comparisons: Sequence[Comparison], roles: Mapping[str, Role]
+    outcome: VerdictOutcome,
+    findings: Sequence[Finding],
+    comparisons: Sequence[Comparison],
+    *,
+    roles: Mapping[str, Role],
 ) -> str:
     blocking = [finding for finding in findings if finding.blocking]
     task = _task_sentence(blocking, comparisons, roles)

@@ -43,7 +43,7 @@ def p_noninferior(gains: int, losses: int, n: int, *, margin: float) -> float:
     Raises:
         ValueError: If the counts do not fit each other or the margin is not finite.
     """
-    _check(gains, losses, n, margin)
+    _check(gains, losses, n, margin=margin)
     return _exact_p(gains, losses, n, delta0=-margin)
 
 
@@ -62,7 +62,7 @@ def p_regression(gains: int, losses: int, n: int, *, margin: float) -> float:
     Raises:
         ValueError: If the counts do not fit each other or the margin is not finite.
     """
-    _check(gains, losses, n, margin)
+    _check(gains, losses, n, margin=margin)
     return _exact_p(losses, gains, n, delta0=margin)
 
 
@@ -81,7 +81,7 @@ def interval(gains: int, losses: int, n: int, *, alpha: float) -> tuple[float, f
     Raises:
         ValueError: If the counts do not fit each other.
     """
-    _check(gains, losses, n, 0.0)
+    _check(gains, losses, n, margin=0.0)
     if n > EXACT_INTERVAL_MAX_N:
         return tango_interval(gains, losses, n, alpha=alpha)
     return _lower_end(gains, losses, n, alpha=alpha), -_lower_end(losses, gains, n, alpha=alpha)
@@ -119,7 +119,7 @@ def mcnemar_two_sided(gains: int, losses: int, *, mid_p: bool = True) -> float:
     return min(1.0, 2 * mcnemar_drop(min(gains, losses), max(gains, losses), mid_p=mid_p))
 
 
-def _check(gains: int, losses: int, n: int, margin: float) -> None:
+def _check(gains: int, losses: int, n: int, *, margin: float) -> None:
     if n < 1 or gains < 0 or losses < 0 or gains + losses > n:
         raise ValueError(f"{gains} gains and {losses} losses do not fit {n} pairs.")
     if not math.isfinite(margin):

@@ -12,23 +12,12 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from gate.domain import Comparison, Hypothesis, Pair
-from gate.stats.choice import Scores, difference_procedure, score_procedure
-from gate.stats.clustered import MIN_CLUSTERS
-from gate.stats.corpus import Average, f1
-from gate.stats.corpus_procedures import corpus_procedure, corpus_score_procedure
-from gate.stats.filling import (
-    Fill,
-    checked,
-    complete_labels,
-    fill_scores,
-    is_complete,
-    missing_labels_move,
-)
+from gate.stats.choice import Scores, score_procedure
+from gate.stats.filling import Fill, checked, fill_scores
 from gate.stats.procedures import Procedure
 from gate.stats.shifted import LENGTH, shifted
+from gate.stats.side import Seen, Side
 from gate.stats.tradeoff import Tradeoff
-
-__all__ = ["MIN_CLUSTERS", "NO_PAIR", "Side", "compare", "untested"]
 
 NO_PAIR = "none: no complete pair"
 """Method of a comparison without numbers."""
@@ -42,86 +31,6 @@ class _Tests:
     p_regression: float
     p_noninferior: float
     decided_by_missing: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """What is known about the complete pairs before anything is tested."""
-
-    n: int
-    dropped: int
-    estimate: float | None = None
-    against_estimate: float | None = None
-    delta: float | None = None
-    regressed: int | None = None
-    fixed: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
-    """The pairs of one suite, and how its scores become one number."""
-
-    pairs: Sequence[Pair]
-    binary: bool
-    """Whether the suite's scorer gives 0 or 1."""
-    metric: str = "mean"
-
-    @property
-    def n(self) -> int:
-        """Complete pairs."""
-        return sum(is_complete(pair) for pair in self.pairs)
-
-    @property
-    def dropped(self) -> int:
-        """Pairs with a score missing."""
-        return len(self.pairs) - self.n
-
-    def difference(self, fill: Fill, *, relative: bool, seed: int) -> Procedure:
-        """Tests of candidate - reference."""
-        if (average := _average(self.metric)) is not None:
-            return corpus_procedure(complete_labels(self.pairs), average=average, relative=relative, seed=seed)
-        return difference_procedure(fill_scores(self.pairs, fill), is_binary=self.binary, relative=relative, seed=seed)
-
-    def required(self, fill: Fill, score: float, *, seed: int) -> Procedure:
-        """Tests of the candidate alone against a required score."""
-        if (average := _average(self.metric)) is not None:
-            return corpus_score_procedure(complete_labels(self.pairs), average=average, required=score, seed=seed)
-        return score_procedure(fill_scores(self.pairs, fill), is_binary=self.binary, required=score, seed=seed)
-
-    @property
-    def unfilled(self) -> float:
-        """How far missing answers that no filling stands for could move the metric of one arm."""
-        average = _average(self.metric)
-        return 0.0 if average is None else missing_labels_move(self.pairs, average=average)
-
-    def seen(self) -> _Seen:
-        """Estimates, delta and flips; only the counts when no pair is complete."""
-        if self.n == 0:
-            return _Seen(n=0, dropped=self.dropped)
-        scores = fill_scores(self.pairs, "leave out")
-        estimate, against = float(scores.candidate.mean()), float(scores.reference.mean())
-        if (average := _average(self.metric)) is not None:
-            labels = complete_labels(self.pairs)
-            estimate, against = (f1(labels.truth, arm, average=average) for arm in (labels.candidate, labels.reference))
-        return _Seen(
-            n=self.n,
-            dropped=self.dropped,
-            estimate=estimate,
-            against_estimate=against,
-            delta=estimate - against,
-            regressed=int((scores.candidate < scores.reference).sum()),
-            fixed=int((scores.candidate > scores.reference).sum()),
-        )
-
-
-def _average(metric: str) -> Average | None:
-    match metric:
-        case "macro_f1":
-            return "macro"
-        case "weighted_f1":
-            return "weighted"
-        case _:
-            return None
 
 
 def compare(
@@ -233,7 +142,7 @@ def _compare_tradeoff(hypothesis: Hypothesis, task: Side, suite: Side, *, seed: 
     gain, change = task.seen(), suite.seen()
     dropped = gain.dropped + change.dropped
     if gain.delta is None or change.delta is None:
-        return _comparison(hypothesis, _Seen(n=0, dropped=dropped), None)
+        return _comparison(hypothesis, Seen(n=0, dropped=dropped), None)
     # An arm that scores 0 has nothing to lose in relative terms; then a loss counts in points.
     scale = change.against_estimate or 1.0
 
@@ -241,7 +150,7 @@ def _compare_tradeoff(hypothesis: Hypothesis, task: Side, suite: Side, *, seed: 
         gaining, losing = (side.difference(fill, relative=False, seed=seed) for side in (task, suite))
         return Tradeoff(task=gaining, suite=losing, scale=scale)
 
-    seen = _Seen(n=change.n, dropped=dropped, delta=gain.delta + change.delta / scale)
+    seen = Seen(n=change.n, dropped=dropped, delta=gain.delta + change.delta / scale)
     slack = 2 * (task.unfilled + suite.unfilled / scale)
     return _comparison(hypothesis, seen, _test(build, hypothesis, seen=seen, slack=slack))
 
@@ -249,8 +158,8 @@ def _compare_tradeoff(hypothesis: Hypothesis, task: Side, suite: Side, *, seed: 
 def _compare_shift(hypothesis: Hypothesis, pairs: Sequence[Pair], *, seed: int) -> Comparison:
     result = shifted(hypothesis.metric, pairs, seed=seed)
     if result is None:
-        return _comparison(hypothesis, _Seen(n=0, dropped=len(pairs)), None)
-    seen = _Seen(
+        return _comparison(hypothesis, Seen(n=0, dropped=len(pairs)), None)
+    seen = Seen(
         n=result.n,
         dropped=len(pairs) - result.n,
         estimate=result.estimate,
@@ -263,7 +172,7 @@ def _compare_shift(hypothesis: Hypothesis, pairs: Sequence[Pair], *, seed: int) 
     return _comparison(hypothesis, seen, _test(lambda _: result.procedure, hypothesis, seen=seen, slack=slack))
 
 
-def _test(build: Callable[[Fill], Procedure], hypothesis: Hypothesis, *, seen: _Seen, slack: float = 0.0) -> _Tests:
+def _test(build: Callable[[Fill], Procedure], hypothesis: Hypothesis, *, seen: Seen, slack: float = 0.0) -> _Tests:
     """Both p-values from the complete pairs, and the larger ones that the missing pairs allow.
 
     Missing scores are filled in; where that is no worst case, `slack` is how far they could move what is tested, and
@@ -288,7 +197,7 @@ def _test(build: Callable[[Fill], Procedure], hypothesis: Hypothesis, *, seen: _
     )
 
 
-def _comparison(hypothesis: Hypothesis, seen: _Seen, tests: _Tests | None) -> Comparison:
+def _comparison(hypothesis: Hypothesis, seen: Seen, tests: _Tests | None) -> Comparison:
     procedure = None if tests is None else tests.complete
     low, high = (None, None) if procedure is None else procedure.interval(hypothesis.alpha)
     return Comparison(

@@ -29,7 +29,9 @@ class Looks:
     """Whether all planned cases were asked."""
 
 
-def allow_for_looks(comparison: Comparison, hypothesis: Hypothesis, pairs: Sequence[Pair], looks: Looks) -> Comparison:
+def allow_for_looks(
+    comparison: Comparison, hypothesis: Hypothesis, pairs: Sequence[Pair], *, looks: Looks
+) -> Comparison:
     """Replace the p-values of a comparison by those that hold whenever the run stopped.
 
     Args:

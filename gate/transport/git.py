@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from gate.errors import BrokenRun, UsageError
+from gate.transport.commit_id import is_full_id
 
 _QUERY_SECONDS = 30
 _COPY_SECONDS = 600
@@ -42,7 +43,6 @@ _MISLEADING = frozenset({
 })  # fmt: skip
 """Set inside a hook, they would make git look at another repository than the folder's."""
 
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]{4,64}")
 _NO_FETCH = (b"promisor remote", b"lazy fetching disabled")
 
@@ -91,13 +91,13 @@ def resolve_commit(folder: Path, ref: str) -> str:
     _check_ref(ref)
     answer = _git(folder, "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}")
     # Of a full id git only says that a branch has that name too; the id wins.
-    if b"is ambiguous" in answer.stderr and not _COMMIT.fullmatch(ref):
+    if b"is ambiguous" in answer.stderr and not is_full_id(ref):
         raise UsageError(
             f"{ref!r} is ambiguous: more than one tag, branch or commit has that name.",
             fix=f"Write `refs/tags/{ref}` or `refs/heads/{ref}`, or the full commit id.",
         )
     commit = answer.stdout.decode("ascii", "replace").strip()
-    if answer.returncode != 0 or not _COMMIT.fullmatch(commit):
+    if answer.returncode != 0 or not is_full_id(commit):
         raise UsageError(f"{ref!r} is no commit, tag or branch of the repository at {folder}.", fix=_hint(folder, ref))
     return commit
 

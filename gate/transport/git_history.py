@@ -3,19 +3,17 @@
 Nothing is fetched: a shallow clone simply knows less. This module must not know what is judged or why.
 """
 
-import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gate.transport.commit_id import is_full_id
 from gate.transport.git import ask
-
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def known_commit(folder: Path, object_id: str) -> str | None:
     """The commit that the full id of a commit or of a tag stands for; None if the clone does not have it."""
     found = ask(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{object_id}^{{commit}}")
-    return found if found is not None and _COMMIT.fullmatch(found) else None
+    return found if found is not None and is_full_id(found) else None
 
 
 def is_cloned_from(folder: Path, server_url: str, repository: str) -> bool:
@@ -41,7 +39,7 @@ def is_cloned_from(folder: Path, server_url: str, repository: str) -> bool:
 def remote_tip(folder: Path, branch: str) -> str | None:
     """Where a branch of `origin` pointed to when it was last fetched; None if the clone does not know it."""
     tip = ask(folder, "show-ref", "--verify", "--hash", f"refs/remotes/origin/{branch}")
-    return tip if tip is not None and _COMMIT.fullmatch(tip) else None
+    return tip if tip is not None and is_full_id(tip) else None
 
 
 def merge_bases(folder: Path, one: str, other: str) -> tuple[str, ...]:
@@ -51,4 +49,4 @@ def merge_bases(folder: Path, one: str, other: str) -> tuple[str, ...]:
     clone, as in a shallow one.
     """
     found = (ask(folder, "merge-base", "--all", one, other) or "").splitlines()
-    return tuple(commit for commit in found if _COMMIT.fullmatch(commit))
+    return tuple(commit for commit in found if is_full_id(commit))

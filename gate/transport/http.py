@@ -142,7 +142,7 @@ class HttpSession:
                 raise NoReply("stopped", "the run was stopped")
             failure, reply = None, None
             try:
-                reply = self._once(method, path, content, headers, limits)
+                reply = self._once(method, path, content, headers=headers, limits=limits)
                 wait = limits.pausing(reply, attempt, wall=self._clock.wall(), draw=self._draw)
                 unclear = reply.status >= _SERVER_ERRORS
             except NoReply as problem:
@@ -210,7 +210,7 @@ class HttpSession:
         return request
 
     def _once(
-        self, method: str, path: str, content: object | None, headers: Mapping[str, str] | None, limits: Patience
+        self, method: str, path: str, content: object | None, *, headers: Mapping[str, str] | None, limits: Patience
     ) -> Reply:
         import requests
         from urllib3.exceptions import HTTPError

@@ -37,8 +37,12 @@ class Ran:
     err: str
 
 
+Gate = Callable[..., Ran]
+"""Runs `gate` with the arguments of a command line."""
+
+
 @pytest.fixture
-def gate(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+def gate(capfd: pytest.CaptureFixture[str]) -> Gate:
     """Run a command line and catch its output."""
 
     def run(*arguments: object) -> Ran:

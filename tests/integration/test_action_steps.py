@@ -3,30 +3,20 @@
 import json
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from action_repository import CONFIG, QUICKSTART, Repository, Runner, make_repository
-from conftest import Ran
+from action_repository import CONFIG, QUICKSTART, Repository, Runner
+from conftest import Gate
 
 from gate.action.collecting import Collected, collect
 from gate.work_folder import WorkFolder
 
-Gate = Callable[..., Ran]
+pytest_plugins = ["repository_fixtures"]
+
 DIFFERS = ("id", "created_at", "environment", "timings")
 """Of a round of the Action, against one of a laptop."""
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return make_repository(tmp_path / "ws")
-
-
-@pytest.fixture
-def runner(repository: Repository, tmp_path: Path) -> Runner:
-    return Runner(repository, tmp_path / "temp")
 
 
 def judge(runner: Runner, **more: Any) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from action_repository import CONFIG, Repository, Runner, make_repository
+from action_repository import CONFIG, Repository, Runner
 
 from gate import pipeline
 from gate.action.collecting import collect
@@ -17,15 +17,7 @@ from gate.errors import BrokenRun
 from gate.report import Problem
 from gate.work_folder import WorkFolder, problem_of
 
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return make_repository(tmp_path / "ws")
-
-
-@pytest.fixture
-def runner(repository: Repository, tmp_path: Path) -> Runner:
-    return Runner(repository, tmp_path / "temp")
+pytest_plugins = ["repository_fixtures"]
 
 
 @pytest.mark.parametrize(

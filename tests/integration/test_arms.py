@@ -2,12 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Ran, read_round
+from conftest import Gate, read_round
 
 from gate.adapters.folder import read_adapter
 from gate.domain import ArmName, Message
@@ -15,8 +14,6 @@ from gate.engine.base_model import find_base
 from gate.engine.contestants import SEPARATE_WARNING
 from gate.engine.session import AdapterFiles, Question, Request, Settings
 from gate.engine.transformers_engine import TransformersEngine
-
-Gate = Callable[..., Ran]
 
 ARMS = """
 version: 1

@@ -2,20 +2,18 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Ran, read_round
+from conftest import Gate, Ran, read_round
 from safetensors.numpy import load_file, save_file
 
 from gate.domain import REUSED, ArmName
 from gate.engine.answer_cache import RECHECKED
 from gate.engine.session import Prompt
 from gate.engine.transformers_engine import _TransformersSession
-
-Gate = Callable[..., Ran]
 
 CASES = 20
 CONFIG = """

@@ -4,14 +4,11 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Ran, read_round
-
-Gate = Callable[..., Ran]
+from conftest import Gate, read_round
 
 
 @pytest.fixture

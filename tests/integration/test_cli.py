@@ -3,13 +3,10 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Ran, read_round
-
-Gate = Callable[..., Ran]
+from conftest import Gate, Ran, read_round
 
 CONFIG = """\
 version: 1

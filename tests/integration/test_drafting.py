@@ -1,18 +1,17 @@
 """Drafted answers on the whole quickstart: every suite, both adapters, token for token those of the library alone."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import QUICKSTART, Ran
+from conftest import QUICKSTART, Gate
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-Gate = Callable[..., Ran]
 Answers = dict[tuple[str, str], str]
 NEW_TOKENS = 48
 

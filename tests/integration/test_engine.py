@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import QUICKSTART, Ran, read_round
+from conftest import QUICKSTART, Gate, read_round
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-Gate = Callable[..., Ran]
 LIMIT = 3
 
 

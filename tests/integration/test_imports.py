@@ -2,13 +2,10 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Ran, read_round
-
-Gate = Callable[..., Ran]
+from conftest import Gate, read_round
 
 IMPORTS = Path(__file__).parents[1] / "data" / "imports"
 STAMP = {"base": "2026-11-02T10-00-00.123456", "candidate": "2026-11-03T11-30-00.654321"}

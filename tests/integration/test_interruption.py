@@ -5,13 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import QUICKSTART, Ran, read_round
+from conftest import QUICKSTART, Gate, read_round
 
-Gate = Callable[..., Ran]
 PATIENCE_SECONDS = 120
 
 

@@ -3,16 +3,13 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from builders import a_comparison, a_round
-from conftest import QUICKSTART, Ran
+from conftest import QUICKSTART, Gate, Ran
 
 from gate import report
-
-Gate = Callable[..., Ran]
 
 CONFIG = """\
 version: 1

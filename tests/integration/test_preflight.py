@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Ran, read_round
-
-Gate = Callable[..., Ran]
+from conftest import Gate, Ran, read_round
 
 
 def template(quickstart: Path, change: Callable[[str], str]) -> None:

@@ -2,18 +2,15 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import QUICKSTART, Ran, read_round
+from conftest import QUICKSTART, Gate, read_round
 
 from gate.data import load_cases
 from gate.domain import REUSED
 from gate.round_parts import EVIDENCE_CASES
-
-Gate = Callable[..., Ran]
 
 
 # In one process: its run is made once.

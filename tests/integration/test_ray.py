@@ -11,13 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from conftest import Ran
+from conftest import Gate
 
 from gate import __version__ as gate_version
 from gate.domain import Arm, Response
@@ -35,7 +35,6 @@ ray = pytest.importorskip("ray", reason="the optional package `ray` is not insta
 # One cluster on a machine at a time: a second one takes over the file that says where "the" cluster is.
 pytestmark = pytest.mark.xdist_group("ray")
 
-Gate = Callable[..., Ran]
 PATIENCE_SECONDS = 60
 SUITES = ("--suite", "facts", "--suite", "routing", "--limit", 12)
 
@@ -253,7 +252,7 @@ def pool(monkeypatch: pytest.MonkeyPatch, kind: type, count: int = 1) -> WorkerP
     base = BaseFolder(path=Path("/m"), name="m", revision=None, description="d", digest="00")
     settings = Settings(dtype="auto", template="chat", template_kwargs={})
     request = Request(adapters={}, questions=(), prompted=None, prompted_digest=None, settings=settings)
-    return WorkerPool(Share(workers=count, cpus=1, gpus=0), TransformersEngine(), base, request)
+    return WorkerPool(Share(workers=count, cpus=1, gpus=0), TransformersEngine(), base, request=request)
 
 
 def stand_in(tells: Opened | GateError | str) -> type:

@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import QUICKSTART, Ran
+from conftest import QUICKSTART, Gate, Ran
 from safetensors.numpy import load_file, save_file
-
-Gate = Callable[..., Ran]
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 STUB = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 300000\n"
@@ -172,7 +170,9 @@ def test_run__weights_for_another_base_are_refused_before_it_is_loaded(
     gate: Gate, adapter: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], object], message: str
 ) -> None:
     reweigh(adapter, change)
-    monkeypatch.setattr("gate.engine.transformers_engine.base_loader", lambda *_: pytest.fail("the base was loaded"))
+    monkeypatch.setattr(
+        "gate.engine.transformers_engine.base_loader", lambda *_, **__: pytest.fail("the base was loaded")
+    )
     check_refused(gate("run", QUICKSTART / "gate.yaml", "--adapter", adapter, "--quiet"), message, adapter)
 
 

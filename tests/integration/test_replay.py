@@ -1,14 +1,11 @@
 """`engine: {kind: replay}` through the command line: recorded answers in place of a model, and no model anywhere."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Ran, read_round
-
-Gate = Callable[..., Ran]
+from conftest import Gate, read_round
 
 CASES = 120
 CONFIG = """

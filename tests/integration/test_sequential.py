@@ -1,12 +1,9 @@
 """Runs that may stop early, on the quickstart's real model."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
-from conftest import Ran, read_round
-
-Gate = Callable[..., Ran]
+from conftest import Gate, Ran, read_round
 
 CONFIG = """
 version: 1

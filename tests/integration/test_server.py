@@ -10,16 +10,14 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import QUICKSTART, Ran, read_round
+from conftest import QUICKSTART, Gate, read_round
 from fake_server import Asked, Said, free_port
 from fake_vllm import BASE, FakeVllm, error, fake_vllm
-
-Gate = Callable[..., Ran]
 
 LIMIT = 4
 KEY = "sk-very-secret-0123456789"

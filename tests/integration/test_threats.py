@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from action_repository import CONFIG, Repository, Runner, make_repository
+from action_repository import CONFIG, Repository, Runner
 from builders import a_finding, a_round
 from fake_github import TOKEN, FakeGitHub
 from github_events import payload, variables
@@ -19,7 +19,7 @@ from runner import ROOT, Job
 from gate import report
 from gate.work_folder import ActionPlan, JudgedAdapter, WorkFolder
 
-pytest_plugins = ["github_fixtures"]
+pytest_plugins = ["github_fixtures", "repository_fixtures"]
 
 STEPS, REFUSED, PUBLISH = (
     "integration/test_action_steps",
@@ -123,16 +123,6 @@ def test_threats__each_has_tests(row: int) -> None:
     for test in tests:
         file, _, name = test.partition("::")
         assert name in defined_in(file), test
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return make_repository(tmp_path / "ws")
-
-
-@pytest.fixture
-def runner(repository: Repository, tmp_path: Path) -> Runner:
-    return Runner(repository, tmp_path / "temp")
 
 
 @pytest.mark.parametrize("lie", ["none", "ten megabytes", "another pull request", "a page of its own"])

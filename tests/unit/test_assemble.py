@@ -212,7 +212,7 @@ def property_of(
     measure: Property, base: Sequence[Response], candidate: Sequence[Response], *, strip: bool = False
 ) -> Pair:
     planned = unlabelled(OSLO)
-    (pair,) = property_pairs(planned.suite, scored(planned, base, candidate, strip=strip), measure, "base")
+    (pair,) = property_pairs(planned.suite, scored(planned, base, candidate, strip=strip), measure, against="base")
     return pair
 
 
@@ -232,7 +232,7 @@ def test_property_pairs__an_answer_that_failed_does_not_change_the_unit() -> Non
     planned = unlabelled(a_case(id="a"), a_case(id="b"))
     answers = scored(planned, *(said(case, arm, "abcdef") for arm in ARMS for case in ("a",)),
                      said("b", "base", "abcdef"), said("b", "candidate", None))  # fmt: skip
-    first, second = property_pairs(planned.suite, answers, "length", "base")
+    first, second = property_pairs(planned.suite, answers, "length", against="base")
     assert (first.candidate, first.reference) == (2.0, 2.0)
     assert (second.candidate, second.reference) == (None, 2.0)
 

@@ -101,7 +101,7 @@ class GreedyDecoder:
             if rows:
                 lane = Lane(self._model)
                 guesses = [_guess(row, width) for row in rows]
-                self._check(lane, lane.begin(rows, guesses), guesses, (finished, loose))
+                self._check(lane, lane.begin(rows, guesses), guesses, out=(finished, loose))
                 self._read_on(lane, width, (finished, loose))
         return finished, loose
 
@@ -110,10 +110,10 @@ class GreedyDecoder:
         while lane.rows:
             width = max(1, min(2 * width, self._pace.forward_tokens // len(lane.rows) - 1))
             guesses = [_guess(row, width) for row in lane.rows]
-            self._check(lane, lane.go_on(guesses), guesses, out)
+            self._check(lane, lane.go_on(guesses), guesses, out=out)
 
     def _check(
-        self, lane: Lane, logits: torch.Tensor, guesses: Sequence[Sequence[int]], out: tuple[list[Row], Loose]
+        self, lane: Lane, logits: torch.Tensor, guesses: Sequence[Sequence[int]], *, out: tuple[list[Row], Loose]
     ) -> None:
         """Take over what the model chose; rows that have ended or left their drafts leave the lane."""
         finished, loose = out

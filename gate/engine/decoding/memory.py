@@ -40,13 +40,13 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]  # transformers publishes n
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
             self.rows = rows
-        self.reserve(rows, width, key_states, value_states)
+        self.reserve(rows, width, keys=key_states, values=value_states)
         self.keys[:rows, :, self.end : self.end + width] = key_states
         self.values[:rows, :, self.end : self.end + width] = value_states
         self.end += width
         return self.keys[:rows, :, self.start : self.end], self.values[:rows, :, self.start : self.end]
 
-    def reserve(self, rows: int, columns: int, keys: torch.Tensor, values: torch.Tensor) -> None:
+    def reserve(self, rows: int, columns: int, *, keys: torch.Tensor, values: torch.Tensor) -> None:
         """Have room for so many rows and further columns.
 
         Args:
@@ -144,7 +144,7 @@ class LaneCache(Cache):  # type: ignore[misc]
             keys, values = memories[0][number]
             if not layer.is_initialized:
                 layer.lazy_initialization(keys, values)
-            layer.reserve(max(places, layer.rows + len(memories)), ROOM_TOKENS, keys, values)
+            layer.reserve(max(places, layer.rows + len(memories)), ROOM_TOKENS, keys=keys, values=values)
             if added:
                 layer.widen(added)
             for memory in memories:

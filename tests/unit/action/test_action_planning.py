@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from action_repository import CONFIG, Repository, Runner, make_repository
+from action_repository import CONFIG, Repository, Runner
 from github_events import payload, variables
 
 from gate.action.inputs import Inputs
@@ -14,15 +14,7 @@ from gate.errors import RequestError, UsageError
 from gate.github.event import read_event
 from gate.work_folder import ActionPlan
 
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return make_repository(tmp_path / "ws")
-
-
-@pytest.fixture
-def runner(repository: Repository, tmp_path: Path) -> Runner:
-    return Runner(repository, tmp_path / "temp")
+pytest_plugins = ["repository_fixtures"]
 
 
 def plan(runner: Runner, **inputs: Any) -> ActionPlan:

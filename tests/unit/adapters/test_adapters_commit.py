@@ -4,27 +4,18 @@ import hashlib
 import os
 import shutil
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
+from nobodys_git import git
 
 from gate.adapters.commit import adapter_at
 from gate.errors import AdapterRefused, BrokenRun, UsageError
 
-ENVIRONMENT = {
-    "PATH": os.environ["PATH"],
-    "GIT_CONFIG_SYSTEM": os.devnull,
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    **{f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
-}
+pytest_plugins = ["repository_fixtures"]
+pytestmark = pytest.mark.usefixtures("only_the_repository_configures_git")
+
 WEIGHTS = b"\x08\0\0\0\0\0\0\0{}      weights"
-
-
-def git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", folder, *arguments]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=True)
-    return done.stdout.decode().strip()
 
 
 def commit(repo: Path) -> None:
@@ -42,12 +33,6 @@ def store(git_folder: Path, content: bytes, *, under: bytes | None = None) -> No
     path = git_folder / "lfs" / "objects" / name[:2] / name[2:4] / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-
-
-@pytest.fixture(autouse=True)
-def _only_the_repository_configures_git(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
 
 
 @pytest.fixture

@@ -1,38 +1,21 @@
 """Git-LFS objects that must be fetched, from a real remote with the real git-lfs."""
 
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from nobodys_git import git
 
 from gate.adapters.commit import adapter_at, is_folder_at, model_at
 from gate.errors import AdapterRefused
 from gate.transport.git_lfs import lfs_folder
 
-ENVIRONMENT = {
-    "PATH": os.environ["PATH"],
-    "HOME": os.environ.get("HOME", "/"),
-    "GIT_CONFIG_SYSTEM": os.devnull,
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    **{f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
-}
+pytest_plugins = ["repository_fixtures"]
+pytestmark = pytest.mark.usefixtures("only_the_repository_configures_git")
+
 WEIGHTS = b"\x08\0\0\0\0\0\0\0{}      " + b"weights" * 1000
 
 needs_lfs = pytest.mark.skipif(shutil.which("git-lfs") is None, reason="git-lfs is not installed")
-
-
-def git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder)]
-    done = subprocess.run([*command, *arguments], env=ENVIRONMENT, capture_output=True, check=True)
-    return done.stdout.decode().strip()
-
-
-@pytest.fixture(autouse=True)
-def _only_the_repository_configures_git(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
 
 
 @pytest.fixture

@@ -6,15 +6,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from action_repository import CONFIG, Repository, make_repository
+from action_repository import CONFIG, Repository
 
 from gate.config.trusted import changed_in, file_at, holds_config, named_files, trusted_config
 from gate.errors import ConfigError, GateError, UsageError
 
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return make_repository(tmp_path / "ws")
+pytest_plugins = ["repository_fixtures"]
 
 
 def refusal(repository: Repository, ref: str, *files: str, config: str = "gate.yaml") -> str:

@@ -12,7 +12,8 @@ from gate.rules import Amount, Critical, MaxDrop, MinGain, MinScore, Rule, Trade
 from gate.rules.base import Scope, SuiteFacts
 from gate.rules.decide import Declared, adjust, decide
 from gate.rules.verdict import combine, conclude, exit_code
-from gate.stats.compare import Side, compare
+from gate.stats.compare import compare
+from gate.stats.side import Side
 
 ARMS = frozenset[ArmName]({"base", "candidate"})
 

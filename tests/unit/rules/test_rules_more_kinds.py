@@ -29,7 +29,8 @@ from gate.rules.base import Scope, SuiteFacts
 from gate.rules.decide import Declared, decide
 from gate.rules.verdict import conclude
 from gate.scorers.properties import Property
-from gate.stats.compare import Side, compare
+from gate.stats.compare import compare
+from gate.stats.side import Side
 
 ARMS = frozenset[ArmName]({"base", "incumbent", "prompted", "candidate"})
 ALPHA = 0.05

@@ -4,38 +4,21 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from builders import a_hypothesis, a_pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gate.domain import Comparison, Hypothesis, Pair
+from gate.domain import Comparison, Pair
 from gate.stats import binary, bounded, planning, proportion
-from gate.stats.compare import MIN_CLUSTERS, NO_PAIR, Side, compare
+from gate.stats.clustered import MIN_CLUSTERS
+from gate.stats.compare import NO_PAIR, compare
+from gate.stats.side import Side
 
 ALPHA = 0.05
 
 
-def hypothesis_about(**changes: object) -> Hypothesis:
-    plain = Hypothesis(
-        rule="max_drop",
-        suite="routing",
-        slice=None,
-        metric="accuracy",
-        arm="candidate",
-        against="base",
-        measure="delta",
-        margin=0.02,
-        fail_margin=0.02,
-        relative=False,
-        alpha=ALPHA,
-        blocking=True,
-    )
-    return dataclasses.replace(plain, **changes)
-
-
 def pair(case: int, candidate: float | None, reference: float | None, cluster: str | None = None) -> Pair:
-    return Pair(
-        case=f"case-{case:05d}", cluster=cluster, tags=(), critical=False, candidate=candidate, reference=reference
-    )
+    return a_pair(case=f"case-{case:05d}", cluster=cluster, candidate=candidate, reference=reference)
 
 
 def flips(gains: int, losses: int, n: int) -> list[Pair]:
@@ -54,7 +37,7 @@ def numbers(comparison: Comparison) -> list[float]:
 
 
 def test_compare__binary_uses_the_exact_test() -> None:
-    found = compare(hypothesis_about(), flips(5, 8, 500), binary=True, seed=0)
+    found = compare(a_hypothesis(), flips(5, 8, 500), binary=True, seed=0)
     assert found.p_regression == binary.p_regression(5, 8, 500, margin=0.02)
     assert found.p_noninferior == binary.p_noninferior(5, 8, 500, margin=0.02)
     assert (found.low, found.high) == binary.interval(5, 8, 500, alpha=ALPHA)
@@ -71,13 +54,13 @@ def test_compare__binary_uses_the_exact_test() -> None:
 
 
 def test_compare__fails_at_its_own_margin() -> None:
-    found = compare(hypothesis_about(fail_margin=0.0), flips(10, 25, 500), binary=True, seed=0)
+    found = compare(a_hypothesis(fail_margin=0.0), flips(10, 25, 500), binary=True, seed=0)
     assert found.p_regression == binary.p_regression(10, 25, 500, margin=0.0)
     assert found.p_noninferior == binary.p_noninferior(10, 25, 500, margin=0.02)
 
 
 def test_compare__many_binary_cases_show_tango() -> None:
-    found = compare(hypothesis_about(), flips(50, 60, 2_400), binary=True, seed=0)
+    found = compare(a_hypothesis(), flips(50, 60, 2_400), binary=True, seed=0)
     assert found.method == "exact unconditional (Tango order); Tango score interval"
 
 
@@ -85,7 +68,7 @@ def test_compare__many_binary_cases_show_tango() -> None:
 def test_compare__averaged_repeats_use_bounds(is_binary: bool) -> None:
     rng = np.random.default_rng(0)
     pairs = [pair(i, a / 5, b / 5) for i, (a, b) in enumerate(rng.integers(0, 6, (80, 2)))]
-    found = compare(hypothesis_about(), pairs, binary=is_binary, seed=3)
+    found = compare(a_hypothesis(), pairs, binary=is_binary, seed=3)
     values = np.array([(p.candidate or 0.0) - (p.reference or 0.0) for p in pairs])
     draws = bounded.gaffke(values, low=-1, high=1, seed=3)
     assert found.method == "Gaffke, 20000 draws"
@@ -97,12 +80,12 @@ def test_compare__averaged_repeats_use_bounds(is_binary: bool) -> None:
 
 
 def test_compare__bounded_scores_are_not_taken_for_binary_by_their_values() -> None:
-    assert compare(hypothesis_about(), flips(1, 1, 40), binary=False, seed=0).method.startswith("Gaffke")
+    assert compare(a_hypothesis(), flips(1, 1, 40), binary=False, seed=0).method.startswith("Gaffke")
 
 
 def test_compare__any_cluster_makes_it_clustered() -> None:
     pairs = [dataclasses.replace(p, cluster=f"doc-{i % 12}" if i < 36 else None) for i, p in enumerate(flips(2, 5, 40))]
-    found = compare(hypothesis_about(), pairs, binary=True, seed=0)
+    found = compare(a_hypothesis(), pairs, binary=True, seed=0)
     assert found.clusters == 12 + 4
     assert found.n == 40
     assert found.method.startswith("fail: CR2")
@@ -112,7 +95,7 @@ def test_compare__any_cluster_makes_it_clustered() -> None:
 
 def test_compare__few_clusters_are_reported_as_such() -> None:
     pairs = [dataclasses.replace(p, cluster=f"doc-{i % 4}") for i, p in enumerate(flips(0, 0, 400))]
-    found = compare(hypothesis_about(margin=0.9, fail_margin=0.9), pairs, binary=True, seed=0)
+    found = compare(a_hypothesis(margin=0.9, fail_margin=0.9), pairs, binary=True, seed=0)
     assert found.clusters is not None
     assert found.clusters < MIN_CLUSTERS
     assert found.p_noninferior is not None
@@ -128,7 +111,7 @@ def test_compare__identical_arms_never_fail(clustered: bool, is_binary: bool, re
     scores = np.random.default_rng(0).integers(0, 2, n).astype(float)
     pairs = [pair(i, s, s, cluster=f"c{i // 3}" if clustered else None) for i, s in enumerate(scores)]
     for margin in (0.0, 0.02):
-        asked = hypothesis_about(relative=relative, margin=margin, fail_margin=margin)
+        asked = a_hypothesis(relative=relative, margin=margin, fail_margin=margin)
         found = compare(asked, pairs, binary=is_binary, seed=0)
         assert found.p_regression == 1.0
         assert found.p_no_change == 1.0
@@ -146,7 +129,7 @@ def test_compare__identical_arms_never_fail(clustered: bool, is_binary: bool, re
 @pytest.mark.parametrize("n", [1, 25])
 def test_compare__extreme_scores_give_numbers(candidate: float, reference: float, measure: str, n: int) -> None:
     pairs = [pair(i, candidate, reference) for i in range(n)]
-    asked = hypothesis_about(measure=measure, score=0.8, task_suite="task")
+    asked = a_hypothesis(measure=measure, score=0.8, task_suite="task")
     found = compare(asked, pairs, binary=True, seed=0, task=Side(pairs=flips(0, 0, 30), binary=True))
     numbers(found)
     for p in (found.p_regression, found.p_noninferior):
@@ -165,13 +148,13 @@ SCORE = st.sampled_from([0.0, 0.25, 0.5, 1.0])
 @given(st.lists(st.tuples(SCORE, SCORE), min_size=1, max_size=25), st.sampled_from([0.0, 0.05]))
 def test_compare__swap_and_order(scores: list[tuple[float, float]], margin: float) -> None:
     pairs = [pair(i, a, b) for i, (a, b) in enumerate(scores)]
-    asked = hypothesis_about(margin=margin, fail_margin=margin)
+    asked = a_hypothesis(margin=margin, fail_margin=margin)
     ours = compare(asked, pairs, binary=False, seed=0)
     assert compare(asked, pairs[::-1], binary=False, seed=0) == ours
     assert ours.delta is not None
     assert ours.low is not None
     assert ours.high is not None
-    mirrored = hypothesis_about(margin=-margin, fail_margin=-margin)
+    mirrored = a_hypothesis(margin=-margin, fail_margin=-margin)
     theirs = compare(mirrored, swapped(pairs), binary=False, seed=0)
     assert (theirs.p_noninferior, theirs.p_regression) == (ours.p_regression, ours.p_noninferior)
     assert (theirs.delta, theirs.low, theirs.high) == (-ours.delta, -ours.high, -ours.low)
@@ -179,21 +162,21 @@ def test_compare__swap_and_order(scores: list[tuple[float, float]], margin: floa
 
 
 def test_compare__swapping_binary_arms() -> None:
-    ours = compare(hypothesis_about(), flips(3, 9, 90), binary=True, seed=0)
-    theirs = compare(hypothesis_about(margin=-0.02, fail_margin=-0.02), swapped(flips(3, 9, 90)), binary=True, seed=0)
+    ours = compare(a_hypothesis(), flips(3, 9, 90), binary=True, seed=0)
+    theirs = compare(a_hypothesis(margin=-0.02, fail_margin=-0.02), swapped(flips(3, 9, 90)), binary=True, seed=0)
     assert (theirs.p_noninferior, theirs.p_regression) == (ours.p_regression, ours.p_noninferior)
 
 
 def test_compare__slice_picks_by_tag() -> None:
     pairs = [dataclasses.replace(p, tags=("long",) if i < 10 else ("short",)) for i, p in enumerate(flips(0, 10, 100))]
-    found = compare(hypothesis_about(slice="long"), pairs, binary=True, seed=0)
+    found = compare(a_hypothesis(slice="long"), pairs, binary=True, seed=0)
     assert (found.n, found.regressed, found.slice) == (10, 10, "long")
 
 
 @pytest.mark.parametrize("measure", ["delta", "score", "tradeoff"])
 def test_compare__nothing_complete(measure: str) -> None:
     pairs = [pair(0, None, 1.0), pair(1, None, None)]
-    asked = hypothesis_about(measure=measure, score=0.5, task_suite="task")
+    asked = a_hypothesis(measure=measure, score=0.5, task_suite="task")
     found = compare(asked, pairs, binary=True, seed=0, task=Side(pairs=flips(0, 0, 5), binary=True))
     assert (found.n, found.dropped, found.method) == (0, 2, NO_PAIR)
     assert (found.p_regression, found.p_noninferior, found.p_no_change, found.delta) == (None, None, None, None)
@@ -203,7 +186,7 @@ def test_compare__nothing_complete(measure: str) -> None:
 
 def test_compare__missing_pairs_can_withhold_a_pass() -> None:
     pairs = [*flips(0, 0, 160), *[pair(900 + i, None, 1.0) for i in range(6)]]
-    found = compare(hypothesis_about(), pairs, binary=True, seed=0)
+    found = compare(a_hypothesis(), pairs, binary=True, seed=0)
     assert (found.n, found.dropped) == (160, 6)
     assert found.p_noninferior == binary.p_noninferior(0, 6, 166, margin=0.02)
     assert found.decided_by_missing
@@ -211,7 +194,7 @@ def test_compare__missing_pairs_can_withhold_a_pass() -> None:
 
 def test_compare__missing_pairs_can_withhold_a_fail() -> None:
     pairs = [*flips(0, 6, 60), *[pair(900 + i, None, None) for i in range(4)]]
-    found = compare(hypothesis_about(), pairs, binary=True, seed=0)
+    found = compare(a_hypothesis(), pairs, binary=True, seed=0)
     assert binary.p_regression(0, 6, 60, margin=0.02) <= ALPHA
     assert found.p_regression == binary.p_regression(4, 6, 64, margin=0.02)
     assert found.decided_by_missing
@@ -220,7 +203,7 @@ def test_compare__missing_pairs_can_withhold_a_fail() -> None:
 def test_compare__a_known_side_of_a_missing_pair_is_kept() -> None:
     # The reference was wrong: even the worst answer of the candidate is no loss.
     pairs = [*flips(0, 0, 160), pair(900, None, 0.0)]
-    found = compare(hypothesis_about(), pairs, binary=True, seed=0)
+    found = compare(a_hypothesis(), pairs, binary=True, seed=0)
     # The complete pairs are fewer and thus give the larger p-value.
     assert found.p_noninferior == binary.p_noninferior(0, 0, 160, margin=0.02)
     assert not found.decided_by_missing
@@ -228,14 +211,14 @@ def test_compare__a_known_side_of_a_missing_pair_is_kept() -> None:
 
 def test_compare__missing_pairs_without_influence() -> None:
     pairs = [*flips(0, 0, 500), pair(900, 1.0, None)]
-    found = compare(hypothesis_about(margin=0.05, fail_margin=0.05), pairs, binary=True, seed=0)
+    found = compare(a_hypothesis(margin=0.05, fail_margin=0.05), pairs, binary=True, seed=0)
     assert found.dropped == 1
     assert not found.decided_by_missing
 
 
 def test_compare__relative_limit_tests_the_weighted_difference() -> None:
     pairs = flips(2, 30, 200)
-    found = compare(hypothesis_about(relative=True, margin=0.05, fail_margin=0.0), pairs, binary=True, seed=0)
+    found = compare(a_hypothesis(relative=True, margin=0.05, fail_margin=0.0), pairs, binary=True, seed=0)
     candidate, reference = (np.array([getattr(p, side) for p in pairs]) for side in ("candidate", "reference"))
     weighted = bounded.gaffke(candidate - 0.95 * reference, low=-0.95, high=1, seed=0)
     plain = bounded.gaffke(candidate - reference, low=-1, high=1, seed=0)
@@ -248,7 +231,7 @@ def test_compare__relative_limit_tests_the_weighted_difference() -> None:
 
 def test_compare__relative_limit_with_clusters() -> None:
     pairs = [dataclasses.replace(p, cluster=f"c{i % 20}") for i, p in enumerate(flips(0, 40, 100))]
-    found = compare(hypothesis_about(relative=True, margin=0.05, fail_margin=0.05), pairs, binary=True, seed=0)
+    found = compare(a_hypothesis(relative=True, margin=0.05, fail_margin=0.05), pairs, binary=True, seed=0)
     assert found.clusters == 20
     assert found.p_regression is not None
     assert found.p_regression < ALPHA
@@ -256,7 +239,7 @@ def test_compare__relative_limit_with_clusters() -> None:
 
 
 def test_compare__relative_limit_beyond_the_whole_score() -> None:
-    asked = hypothesis_about(relative=True, margin=1.5, fail_margin=1.5)
+    asked = a_hypothesis(relative=True, margin=1.5, fail_margin=1.5)
     found = compare(asked, flips(2, 5, 40), binary=True, seed=0)
     assert found.p_regression == 1.0
     assert found.p_noninferior is not None
@@ -265,7 +248,7 @@ def test_compare__relative_limit_beyond_the_whole_score() -> None:
 
 def test_compare__required_score_of_right_or_wrong_cases() -> None:
     pairs = [pair(i, float(i < 60), None) for i in range(100)]
-    asked = hypothesis_about(measure="score", against=None, score=0.8, margin=0.0, fail_margin=0.0)
+    asked = a_hypothesis(measure="score", against=None, score=0.8, margin=0.0, fail_margin=0.0)
     found = compare(asked, pairs, binary=True, seed=0)
     low, high = proportion.interval(60, 100, alpha=ALPHA)
     assert found.p_regression == proportion.p_below(60, 100, threshold=0.8)
@@ -280,7 +263,7 @@ def test_compare__required_score_with_bounded_scores_and_missing_answers() -> No
     rng = np.random.default_rng(0)
     pairs = [pair(i, float(s), None) for i, s in enumerate(np.round(rng.uniform(0.7, 1.0, 80), 2))]
     pairs += [pair(900 + i, None, 1.0) for i in range(20)]
-    asked = hypothesis_about(measure="score", against=None, score=0.75, margin=0.0, fail_margin=0.0)
+    asked = a_hypothesis(measure="score", against=None, score=0.75, margin=0.0, fail_margin=0.0)
     found = compare(asked, pairs, binary=False, seed=0)
     assert (found.n, found.dropped) == (80, 20)
     assert found.p_no_change is None
@@ -292,7 +275,7 @@ def test_compare__required_score_with_bounded_scores_and_missing_answers() -> No
 def test_compare__equal_inputs_give_equal_numbers() -> None:
     rng = np.random.default_rng(0)
     pairs = [pair(i, float(a), float(b)) for i, (a, b) in enumerate(rng.uniform(0, 1, (50, 2)))]
-    first, second, other = (compare(hypothesis_about(), pairs, binary=False, seed=seed) for seed in (1, 1, 2))
+    first, second, other = (compare(a_hypothesis(), pairs, binary=False, seed=seed) for seed in (1, 1, 2))
     assert first == second
     assert first.p_noninferior != other.p_noninferior
 
@@ -300,22 +283,22 @@ def test_compare__equal_inputs_give_equal_numbers() -> None:
 @pytest.mark.parametrize("score", [math.nan, -0.1, 1.01, math.inf])
 def test_compare__refuses_impossible_scores(score: float) -> None:
     with pytest.raises(ValueError, match="case-00001"):
-        compare(hypothesis_about(), [pair(0, 1.0, 1.0), pair(1, 1.0, score)], binary=True, seed=0)
+        compare(a_hypothesis(), [pair(0, 1.0, 1.0), pair(1, 1.0, score)], binary=True, seed=0)
 
 
 def test_compare__refuses_a_case_that_occurs_twice() -> None:
     with pytest.raises(ValueError, match="twice"):
-        compare(hypothesis_about(), [pair(0, 1.0, 1.0), pair(0, 1.0, 1.0)], binary=True, seed=0)
+        compare(a_hypothesis(), [pair(0, 1.0, 1.0), pair(0, 1.0, 1.0)], binary=True, seed=0)
 
 
 @pytest.mark.parametrize(("measure", "message"), [("score", "required score"), ("tradeoff", "task suite")])
 def test_compare__refuses_an_incomplete_hypothesis(measure: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        compare(hypothesis_about(measure=measure), flips(0, 0, 5), binary=True, seed=0)
+        compare(a_hypothesis(measure=measure), flips(0, 0, 5), binary=True, seed=0)
 
 
 def test_compare__tradeoff_gain_outweighs_a_small_loss() -> None:
-    asked = hypothesis_about(measure="tradeoff", margin=0.0, fail_margin=0.0, task_suite="task")
+    asked = a_hypothesis(measure="tradeoff", margin=0.0, fail_margin=0.0, task_suite="task")
     found = compare(asked, flips(1, 2, 300), binary=True, seed=0, task=Side(pairs=flips(60, 2, 200), binary=True))
     assert found.p_noninferior is not None
     assert found.p_noninferior < 1e-6
@@ -326,7 +309,7 @@ def test_compare__tradeoff_gain_outweighs_a_small_loss() -> None:
 
 
 def test_compare__tradeoff_counts_the_missing_pairs_of_both_suites() -> None:
-    asked = hypothesis_about(measure="tradeoff", margin=0.0, fail_margin=0.0, task_suite="task")
+    asked = a_hypothesis(measure="tradeoff", margin=0.0, fail_margin=0.0, task_suite="task")
     suite = [*flips(1, 2, 300), pair(900, None, 1.0)]
     task = [*flips(20, 8, 200), *[pair(900 + i, None, 0.0) for i in range(3)]]
     found = compare(asked, suite, binary=True, seed=0, task=Side(pairs=task, binary=True))
@@ -339,7 +322,7 @@ def test_compare__tradeoff_counts_the_missing_pairs_of_both_suites() -> None:
 
 
 def test_compare__tradeoff_without_anything_to_lose_counts_points() -> None:
-    asked = hypothesis_about(measure="tradeoff", margin=0.0, fail_margin=0.0, task_suite="task")
+    asked = a_hypothesis(measure="tradeoff", margin=0.0, fail_margin=0.0, task_suite="task")
     suite = [pair(i, 0.0, 0.0) for i in range(50)]
     found = compare(asked, suite, binary=True, seed=0, task=Side(pairs=flips(5, 1, 50), binary=True))
     assert found.delta == pytest.approx(4 / 50)

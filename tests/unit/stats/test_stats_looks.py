@@ -26,7 +26,7 @@ def looks(n: int, stages: int, *, finished: bool) -> Looks:
 
 def staged(hypothesis: Hypothesis, mine: tuple[Pair, ...], schedule: Looks) -> tuple[float | None, float | None]:
     at_once = compare(hypothesis, mine, binary=True, seed=0)
-    found = allow_for_looks(at_once, hypothesis, mine, schedule)
+    found = allow_for_looks(at_once, hypothesis, mine, looks=schedule)
     assert replace(
         found, p_regression=None, p_noninferior=None, p_no_change=None, method="", decided_by_missing=False
     ) == replace(at_once, p_regression=None, p_noninferior=None, p_no_change=None, method="", decided_by_missing=False)
@@ -70,14 +70,14 @@ def test_allow_for_looks__missing_cases_are_filled_against_each_claim() -> None:
     mine, schedule = pairs(0, 40, 100), looks(100, 4, finished=False)
     holes = tuple(replace(pair, candidate=None) if pair.candidate == 0.0 else pair for pair in mine)
     known = [pair for pair in holes if pair.candidate is not None]
-    found = allow_for_looks(untested(hypothesis, holes, binary=True), hypothesis, holes, schedule)
+    found = allow_for_looks(untested(hypothesis, holes, binary=True), hypothesis, holes, looks=schedule)
     assert found.n == len(known) == 60
     assert found.p_regression == 1.0
     assert found.p_noninferior == 1.0
     assert not found.decided_by_missing
     few = tuple(replace(pair, candidate=None) if index % 9 == 0 else pair for index, pair in enumerate(mine))
-    complete = allow_for_looks(untested(hypothesis, mine, binary=True), hypothesis, mine, schedule)
-    thinner = allow_for_looks(untested(hypothesis, few, binary=True), hypothesis, few, schedule)
+    complete = allow_for_looks(untested(hypothesis, mine, binary=True), hypothesis, mine, looks=schedule)
+    thinner = allow_for_looks(untested(hypothesis, few, binary=True), hypothesis, few, looks=schedule)
     assert complete.p_regression is not None
     assert thinner.p_regression is not None
     assert thinner.p_regression > complete.p_regression
@@ -86,7 +86,9 @@ def test_allow_for_looks__missing_cases_are_filled_against_each_claim() -> None:
 def test_allow_for_looks__clusters_wait_for_the_end() -> None:
     hypothesis = a_hypothesis(margin=0.05, fail_margin=0.05)
     mine = tuple(replace(pair, cluster=str(int(pair.case) // 5)) for pair in pairs(0, 40, 100))
-    found = allow_for_looks(untested(hypothesis, mine, binary=True), hypothesis, mine, looks(100, 4, finished=False))
+    found = allow_for_looks(
+        untested(hypothesis, mine, binary=True), hypothesis, mine, looks=looks(100, 4, finished=False)
+    )
     assert (found.p_regression, found.p_noninferior) == (None, None)
 
 
@@ -98,8 +100,8 @@ def test_allow_for_looks__what_has_no_e_value_waits_for_the_end(changes: dict[st
     hypothesis = replace(a_hypothesis(margin=0.05, fail_margin=0.05), **changes)  # type: ignore[arg-type]
     mine = pairs(1, 30, 100)
     at_once = compare(hypothesis, mine, binary=True, seed=0)
-    assert allow_for_looks(at_once, hypothesis, mine, looks(100, 4, finished=True)) == at_once
-    stopped = allow_for_looks(at_once, hypothesis, mine, looks(100, 4, finished=False))
+    assert allow_for_looks(at_once, hypothesis, mine, looks=looks(100, 4, finished=True)) == at_once
+    stopped = allow_for_looks(at_once, hypothesis, mine, looks=looks(100, 4, finished=False))
     assert (stopped.p_regression, stopped.p_noninferior, stopped.method) == (None, None, STOPPED)
 
 

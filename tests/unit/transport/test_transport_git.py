@@ -1,10 +1,10 @@
 """Reading commits of real repositories: refs, folders, files, and the sentences for what cannot be read."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
+from nobodys_git import git
 
 from gate.errors import BrokenRun, UsageError
 from gate.transport.git import (
@@ -20,20 +20,10 @@ from gate.transport.git import (
 )
 from gate.transport.git_lfs import lfs_folder
 
-ENVIRONMENT = {
-    "PATH": os.environ["PATH"],
-    "GIT_CONFIG_SYSTEM": os.devnull,
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    **{f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
-    **{f"GIT_{who}_DATE": "2026-11-20T08:00:00+00:00" for who in ("AUTHOR", "COMMITTER")},
-}
+pytest_plugins = ["repository_fixtures"]
+pytestmark = pytest.mark.usefixtures("only_the_repository_configures_git")
+
 ODD_NAMES = ("with space", "größe", "line\nfeed", "tab\t", '"quoted"', ":(top)x", "-x", "*")
-
-
-def git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", folder, *arguments]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=True)
-    return done.stdout.decode().strip()
 
 
 def commit(folder: Path, **files: str) -> str:
@@ -43,12 +33,6 @@ def commit(folder: Path, **files: str) -> str:
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", "a commit", "--allow-empty")
     return git(folder, "rev-parse", "HEAD")
-
-
-@pytest.fixture(autouse=True)
-def _only_the_repository_configures_git(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
 
 
 @pytest.fixture

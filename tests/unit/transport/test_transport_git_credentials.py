@@ -7,14 +7,7 @@ from action_repository import Repository
 
 from gate.transport.git_credentials import stored_credentials
 
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    (tmp_path / "ws").mkdir()
-    repository = Repository(tmp_path / "ws")
-    repository.git("init", "-q")
-    repository.commit("first")
-    return repository
+pytest_plugins = ["repository_fixtures"]
 
 
 @pytest.mark.parametrize(
@@ -31,32 +24,30 @@ def repository(tmp_path: Path) -> Repository:
         ("remote.origin.pushurl", "https://x:word@example.org/a", True),
     ],
 )
-def test_stored_credentials__named_but_never_shown(repository: Repository, name: str, value: str, found: bool) -> None:
-    repository.git("config", name, value)
-    told = stored_credentials(repository.path)
+def test_stored_credentials__named_but_never_shown(clone: Repository, name: str, value: str, found: bool) -> None:
+    clone.git("config", name, value)
+    told = stored_credentials(clone.path)
     assert (told is not None) is found
     assert "word" not in (told or "")
 
 
 @pytest.mark.parametrize("place", ["matching", "other condition", "submodule"])
-def test_stored_credentials__in_files_beside_the_configuration(
-    repository: Repository, tmp_path: Path, place: str
-) -> None:
+def test_stored_credentials__in_files_beside_the_configuration(clone: Repository, tmp_path: Path, place: str) -> None:
     kept = '[http "https://github.com/"]\n\textraheader = AUTHORIZATION: basic eDp5\n'
     file = tmp_path / "git-credentials.config"
     if place == "submodule":
-        file = repository.path / ".git" / "modules" / "deep" / "one" / "config"
+        file = clone.path / ".git" / "modules" / "deep" / "one" / "config"
         file.parent.mkdir(parents=True)
     else:
-        folder = repository.path / ".git" if place == "matching" else Path("/github/workspace/.git")
-        repository.git("config", f"includeIf.gitdir:{folder}.path", str(file))
-    assert stored_credentials(repository.path) is None
+        folder = clone.path / ".git" if place == "matching" else Path("/github/workspace/.git")
+        clone.git("config", f"includeIf.gitdir:{folder}.path", str(file))
+    assert stored_credentials(clone.path) is None
     file.write_text(kept)
-    assert stored_credentials(repository.path) == "http.https://github.com/.extraheader"
+    assert stored_credentials(clone.path) == "http.https://github.com/.extraheader"
 
 
-def test_stored_credentials__files_that_include_each_other(repository: Repository, tmp_path: Path) -> None:
+def test_stored_credentials__files_that_include_each_other(clone: Repository, tmp_path: Path) -> None:
     file = tmp_path / "loop.config"
     file.write_text(f"[include]\n\tpath = {file}\n")
-    repository.git("config", "includeIf.gitdir:/nowhere/.path", str(file))
-    assert stored_credentials(repository.path) is None
+    clone.git("config", "includeIf.gitdir:/nowhere/.path", str(file))
+    assert stored_credentials(clone.path) is None

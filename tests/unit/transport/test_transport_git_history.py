@@ -1,40 +1,31 @@
 """What a clone knows: tips and ancestors."""
 
-from pathlib import Path
-
 import pytest
 from action_repository import Repository
 
 from gate.transport.git_history import is_cloned_from, known_commit, merge_bases, remote_tip
 
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    (tmp_path / "ws").mkdir()
-    repository = Repository(tmp_path / "ws")
-    repository.git("init", "-q")
-    repository.commit("first")
-    return repository
+pytest_plugins = ["repository_fixtures"]
 
 
-def test_known_commit__tags_are_peeled_and_blobs_are_none(repository: Repository) -> None:
-    head = repository.git("rev-parse", "HEAD")
-    repository.git("tag", "-a", "v1", "-m", "one")
-    tag = repository.git("rev-parse", "v1")
+def test_known_commit__tags_are_peeled_and_blobs_are_none(clone: Repository) -> None:
+    head = clone.git("rev-parse", "HEAD")
+    clone.git("tag", "-a", "v1", "-m", "one")
+    tag = clone.git("rev-parse", "v1")
     assert tag != head
-    assert known_commit(repository.path, tag) == head
-    assert known_commit(repository.path, "1" * 40) is None
-    repository.write("file", "x")
-    repository.commit()
-    assert known_commit(repository.path, repository.git("rev-parse", "HEAD:file")) is None
+    assert known_commit(clone.path, tag) == head
+    assert known_commit(clone.path, "1" * 40) is None
+    clone.write("file", "x")
+    clone.commit()
+    assert known_commit(clone.path, clone.git("rev-parse", "HEAD:file")) is None
 
 
-def test_remote_tip__only_a_branch_of_that_very_name(repository: Repository) -> None:
-    head = repository.git("rev-parse", "HEAD")
-    repository.git("update-ref", "refs/remotes/origin/release/v1", head)
-    assert remote_tip(repository.path, "release/v1") == head
-    assert remote_tip(repository.path, "release") is None
-    assert remote_tip(repository.path, "--all") is None
+def test_remote_tip__only_a_branch_of_that_very_name(clone: Repository) -> None:
+    head = clone.git("rev-parse", "HEAD")
+    clone.git("update-ref", "refs/remotes/origin/release/v1", head)
+    assert remote_tip(clone.path, "release/v1") == head
+    assert remote_tip(clone.path, "release") is None
+    assert remote_tip(clone.path, "--all") is None
 
 
 @pytest.mark.parametrize(
@@ -57,24 +48,24 @@ def test_remote_tip__only_a_branch_of_that_very_name(repository: Repository) -> 
     ],
 )
 def test_is_cloned_from__only_that_repository_on_that_server(
-    repository: Repository, address: str, server: str, same: bool
+    clone: Repository, address: str, server: str, same: bool
 ) -> None:
     if address:
-        repository.git("config", "remote.origin.url", address)
-    assert is_cloned_from(repository.path, server, "owner/name") is same
+        clone.git("config", "remote.origin.url", address)
+    assert is_cloned_from(clone.path, server, "owner/name") is same
 
 
-def test_merge_bases__where_the_branches_part(repository: Repository) -> None:
-    first = repository.git("rev-parse", "HEAD")
-    repository.branch()
-    one = repository.commit()
-    repository.git("checkout", "-q", "main")
-    other = repository.commit("another")
-    assert merge_bases(repository.path, one, other) == (first,)
-    repository.git("checkout", "-q", "-b", "both", one)
-    repository.git("merge", "-q", "-m", "both", other)
-    repository.git("checkout", "-q", "main")
-    repository.git("merge", "-q", "-m", "both as well", one)
-    assert set(merge_bases(repository.path, "main", "both")) == {one, other}
-    repository.git("checkout", "-q", "--orphan", "alone")
-    assert merge_bases(repository.path, repository.commit(), other) == ()
+def test_merge_bases__where_the_branches_part(clone: Repository) -> None:
+    first = clone.git("rev-parse", "HEAD")
+    clone.branch()
+    one = clone.commit()
+    clone.git("checkout", "-q", "main")
+    other = clone.commit("another")
+    assert merge_bases(clone.path, one, other) == (first,)
+    clone.git("checkout", "-q", "-b", "both", one)
+    clone.git("merge", "-q", "-m", "both", other)
+    clone.git("checkout", "-q", "main")
+    clone.git("merge", "-q", "-m", "both as well", one)
+    assert set(merge_bases(clone.path, "main", "both")) == {one, other}
+    clone.git("checkout", "-q", "--orphan", "alone")
+    assert merge_bases(clone.path, clone.commit(), other) == ()

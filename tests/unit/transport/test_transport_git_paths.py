@@ -8,18 +8,11 @@ from action_repository import Repository
 from gate.errors import UsageError
 from gate.transport.git_paths import nearest_folder, outermost_repository
 
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    (tmp_path / "ws").mkdir()
-    repository = Repository(tmp_path / "ws")
-    repository.git("init", "-q")
-    repository.commit("first")
-    return repository
+pytest_plugins = ["repository_fixtures"]
 
 
-def test_outermost_repository__by_names_alone(repository: Repository, tmp_path: Path) -> None:
-    top = repository.path
+def test_outermost_repository__by_names_alone(clone: Repository, tmp_path: Path) -> None:
+    top = clone.path
     assert outermost_repository(Path("a/../b/gate.yaml"), top) == (top, "b/gate.yaml")
     (top / "sub").mkdir()
     assert outermost_repository(Path("gate.yaml"), top / "sub") == (top, "sub/gate.yaml")
@@ -29,8 +22,8 @@ def test_outermost_repository__by_names_alone(repository: Repository, tmp_path: 
         outermost_repository(Path("gate.yaml"), tmp_path)
 
 
-def test_outermost_repository__a_path_can_be_the_repository_itself(repository: Repository, tmp_path: Path) -> None:
-    top = repository.path
+def test_outermost_repository__a_path_can_be_the_repository_itself(clone: Repository, tmp_path: Path) -> None:
+    top = clone.path
     assert outermost_repository(Path(), top) == (top, "")
     assert outermost_repository(Path("ws"), tmp_path) == (top, "")
     (top / "sub" / ".hidden").mkdir(parents=True)
@@ -44,10 +37,10 @@ def test_outermost_repository__a_path_can_be_the_repository_itself(repository: R
         outermost_repository(Path("/"), top)
 
 
-def test_outermost_repository__above_it_links_are_nobody_elses(repository: Repository, tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(repository.path)
-    assert outermost_repository(Path("gate.yaml"), tmp_path / "link") == (repository.path, "gate.yaml")
-    assert outermost_repository(tmp_path / "link" / "gate.yaml", Path.cwd()) == (repository.path, "gate.yaml")
+def test_outermost_repository__above_it_links_are_nobody_elses(clone: Repository, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(clone.path)
+    assert outermost_repository(Path("gate.yaml"), tmp_path / "link") == (clone.path, "gate.yaml")
+    assert outermost_repository(tmp_path / "link" / "gate.yaml", Path.cwd()) == (clone.path, "gate.yaml")
 
 
 def test_nearest_folder__of_what_is_not_there(tmp_path: Path) -> None:
