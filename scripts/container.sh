@@ -14,8 +14,7 @@ run_in_container() {
         local code=0
         options_of fetch
         patiently docker run "${OPTIONS[@]}" "$IMAGE" action fetch || code=$?
-        if [ "$code" -eq 125 ]; then fail 4 "Docker cannot start the container that fetches models; its reason is above."; fi
-        if [ "$code" -ne 0 ]; then exit "$code"; fi
+        if [ "$code" -ne 0 ]; then stopped_with "$code"; fi
     fi
     options_of "$STEP"
     exec docker run "${OPTIONS[@]}" "$IMAGE" action "$STEP"
@@ -55,16 +54,23 @@ options_of_fetch() {
         rights="readonly"
     fi
     if [ -n "$network" ]; then OPTIONS+=(--network "$network"); fi
-    OPTIONS+=(--mount "$(mount "$HUB_CACHE" $rights)" --env "HF_HOME=$HUB_CACHE")
+    mount_models $rights
+}
+
+# mount_models [readonly]: of the hub's folder only the models; a token of the runner's user may lie beside them.
+mount_models() {
+    OPTIONS+=(
+        --mount "$(mount "$HUB_CACHE/hub" "$@")" --env "HF_HUB_CACHE=$HUB_CACHE/hub" --env "HF_HOME=$SCRATCH/huggingface"
+    )
 }
 
 options_of_answer() {
     # What the hub has is there by now, and an adapter cannot change what later runs load.
     OPTIONS+=(
         --shm-size 2g --env HF_HUB_OFFLINE=1
-        --mount "$(mount "$HUB_CACHE" readonly)" --mount "$(mount "$ANSWER_CACHE")"
-        --env "HF_HOME=$HUB_CACHE" --env "GATE_CACHE_DIR=$ANSWER_CACHE"
+        --mount "$(mount "$ANSWER_CACHE")" --env "GATE_CACHE_DIR=$ANSWER_CACHE"
     )
+    mount_models readonly
     case $GATE_GPUS in
         none) no_gpu ;;
         *,*) OPTIONS+=(--gpus "\"$GATE_GPUS\"") ;;

@@ -20,8 +20,8 @@ OF_THE_NETWORK=(
 OF_THE_HUB=(HF_ENDPOINT HF_HUB_OFFLINE HF_TOKEN)
 # Without a container, what a program needs to start. In the image these have their own values.
 OF_THE_HOST=(
-    CUDA_VISIBLE_DEVICES GATE_CACHE_DIR HF_HOME HOME LANG LC_ALL LD_LIBRARY_PATH LOGNAME NVIDIA_VISIBLE_DEVICES
-    OMP_NUM_THREADS PATH PYTHONSAFEPATH TMPDIR USER
+    CUDA_VISIBLE_DEVICES GATE_CACHE_DIR HF_HOME HF_HUB_CACHE HOME LANG LC_ALL LD_LIBRARY_PATH LOGNAME
+    NVIDIA_VISIBLE_DEVICES OMP_NUM_THREADS PATH PYTHONSAFEPATH RUNNER_TRACKING_ID TMPDIR USER
 )
 
 # passed_variables PART: sets PASSED to the names that this part of a step may see.
@@ -42,6 +42,23 @@ passed_variables() {
 # offline: whether nothing is fetched.
 offline() {
     [ "${GATE_NETWORK-}" = none ] || [[ ${HF_HUB_OFFLINE-} =~ ^(1|[Oo][Nn]|[Yy][Ee][Ss]|[Tt][Rr][Uu][Ee])$ ]]
+}
+
+# become PART: this part of a step, on the runner itself, with what it may see.
+become() {
+    passed_variables "$1"
+    if [ "$1" = answer ]; then # what the hub has is there by now
+        export HF_HUB_OFFLINE=1
+        PASSED+=(HF_HUB_OFFLINE)
+    fi
+    keep_only "${PASSED[@]}" "${OF_THE_HOST[@]}"
+    # A name that no variable of the shell can have goes past it, from whoever started it to whatever it starts.
+    local entry
+    local -a without=()
+    while IFS= read -r -d '' entry; do
+        if ! [[ ${entry%%=*} =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]]; then without+=("--unset=${entry%%=*}"); fi
+    done < <(env --null)
+    exec env "${without[@]}" gate action "$1"
 }
 
 # keep_only NAME...: takes every other variable out of the environment of what is started from here.

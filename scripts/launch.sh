@@ -22,7 +22,7 @@ ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 . "$ROOT/scripts/container.sh"
 
 # A cancelled job gets SIGINT, and SIGTERM 7.5 seconds later. `exec` gives both back to what is started.
-trap 'exit 130' INT TERM
+trap cancelled INT TERM
 
 STEP=${1-}
 IMAGE_MARKER=/opt/gate/IMAGE
@@ -36,6 +36,16 @@ fail() {
             ;;
     esac
     exit "$1"
+}
+
+cancelled() { fail 130 "Interrupted: the job was cancelled."; }
+
+# stopped_with CODE: what another program ended with, as an exit code of the gate.
+stopped_with() {
+    case $1 in
+        3 | 4 | 130) exit "$1" ;;
+        *) fail 4 "What fetches models broke off (exit code $1); the reason is above." ;;
+    esac
 }
 
 # 1 is a verdict: whatever breaks here must not look like one.
@@ -64,17 +74,17 @@ patiently() {
     local child code=0
     "$@" &
     child=$!
-    trap 'end "$child"; exit 130' INT TERM
+    trap 'end "$child"; cancelled' INT TERM
     wait "$child" || code=$?
-    trap 'exit 130' INT TERM
+    trap cancelled INT TERM
     return "$code"
 }
 
-# end PROCESS: tells it to end, and makes it, if it has not within 3 seconds.
+# end PROCESS: tells it to end, and makes it, if it has not within 6 seconds: a step of the gate needs 5 at most.
 end() {
     local _
     kill "$1" 2>/dev/null || return 0
-    for _ in {1..30}; do
+    for _ in {1..60}; do
         kill -0 "$1" 2>/dev/null || return 0
         sleep 0.1
     done
@@ -130,6 +140,19 @@ check_inputs() {
             fail 3 "The model cache $(shown "$folder") must be an absolute path without quotes and line breaks."
         fi
     done
+    # Whoever commits files would bring models and answers of his own.
+    if within "$HUB_CACHE" "$GITHUB_WORKSPACE" || within "$ANSWER_CACHE" "$GITHUB_WORKSPACE" ||
+        within "$GITHUB_WORKSPACE" "$HUB_CACHE/hub" || within "$GITHUB_WORKSPACE" "$ANSWER_CACHE"; then
+        fail 3 "The model cache (input \`hf-cache\`, HF_HOME) and GATE_CACHE_DIR must lie outside the workspace, which holds what a pull request commits."
+    fi
+}
+
+# within ONE OTHER: whether a folder, which need not exist, is another or lies below it.
+within() {
+    local one other
+    one=$(realpath --canonicalize-missing -- "$1")
+    other=$(realpath --canonicalize-missing -- "$2")
+    [[ $one/ = "$other"/* ]]
 }
 
 # Answers of what was merged are never taken over from what is only proposed: whoever writes an adapter might write
@@ -163,23 +186,15 @@ choose_runtime() {
 
 run_on_host() {
     command -v gate >/dev/null || fail 4 "There is no command \`gate\` on this runner. Install it (pip install, see docs/action.md), or set \`runtime: docker\`."
-    if [ "$STEP" = answer ]; then export HF_HOME=$HUB_CACHE GATE_CACHE_DIR=$ANSWER_CACHE; fi
+    gate --version >/dev/null || fail 4 "The command \`gate\` on this runner does not start; its reason is above. Install it again, or set \`runtime: docker\`."
+    if [ "$STEP" = answer ]; then
+        export HF_HOME=$SCRATCH/huggingface HF_HUB_CACHE=$HUB_CACHE/hub GATE_CACHE_DIR=$ANSWER_CACHE
+    fi
     choose_gpus
     export HOME=$SCRATCH/home TMPDIR=$SCRATCH/tmp PYTHONSAFEPATH=1
     cd -- "$SCRATCH"
-    if [ "$STEP" = answer ]; then patiently become fetch || exit "$?"; fi
+    if [ "$STEP" = answer ]; then patiently become fetch || stopped_with "$?"; fi
     become "$STEP"
-}
-
-# become PART: this part of a step, with what it may see.
-become() {
-    passed_variables "$1"
-    if [ "$1" = answer ]; then # what the hub has is there by now
-        export HF_HUB_OFFLINE=1
-        PASSED+=(HF_HUB_OFFLINE)
-    fi
-    keep_only "${PASSED[@]}" "${OF_THE_HOST[@]}"
-    exec gate action "$1"
 }
 
 # choose_gpus: sets CUDA_VISIBLE_DEVICES; of the GPUs that the runner's owner gives it, never to others.
@@ -225,7 +240,7 @@ if [ "$STEP" = clean-up ]; then
 fi
 check_inputs
 separate_answers
-if [ "$STEP" = answer ]; then mkdir -p -- "$HUB_CACHE" "$ANSWER_CACHE"; fi
+if [ "$STEP" = answer ]; then mkdir -p -- "$HUB_CACHE/hub" "$ANSWER_CACHE"; fi
 choose_runtime
 if [ "$RUNTIME" = host ]; then run_on_host; fi
 find_image

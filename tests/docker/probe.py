@@ -61,4 +61,4 @@ print(
         }
     )
 )
-sys.exit(int(wish) if wish.isdigit() else 0)
+sys.exit(int(wish) if wish.isdigit() and step != "fetch" else 0)

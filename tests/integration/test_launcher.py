@@ -15,6 +15,8 @@ from gate.work_folder import WorkFolder
 
 STAND_IN = """\
 import json, os, sys, time
+if sys.argv[1:] == ["--version"]:
+    sys.exit()
 try:
     print(json.dumps({"arguments": sys.argv[1:], "environment": dict(os.environ), "folder": os.getcwd()}), flush=True)
     if os.environ.get("GATE_CONFIG") == "sleep":
@@ -133,14 +135,14 @@ def test_launch__what_runs_a_model_can_neither_reach_the_network_nor_change_the_
     called = [call.splitlines() for call in calls.read_text().split("END\n")]
     by_part = {call[-1]: call for call in called if call[-3:-1] == ["some:image", "action"]}
     assert list(by_part) == ["fetch", "answer"]
-    cache = job.folder / "home" / ".cache" / "huggingface"
+    cache = job.folder / "home" / ".cache" / "huggingface" / "hub"  # beside it a token may lie
     mounted = f'type=bind,"source={cache}","target={cache}"'
     for part, wanted, readonly in (("fetch", fetching, fetching == "none"), ("answer", answering, True)):
         call = by_part[part]
         assert [call[place + 1] for place, word in enumerate(call) if word == "--network"] == (
             [wanted] if wanted else []
         )
-        assert [word for word in call if str(cache) in word and word.startswith("type")] == [
+        assert [word for word in call if str(cache.parent) in word and word.startswith("type")] == [
             f"{mounted},readonly" if readonly else mounted
         ]
         assert ("HF_TOKEN" in call) == (part == "fetch")
@@ -150,7 +152,7 @@ def test_launch__what_runs_a_model_can_neither_reach_the_network_nor_change_the_
 def test_launch__what_cannot_be_fetched_runs_no_model(job: Job) -> None:
     """Docker is a stand-in that can start containers, but none that fetches."""
     docker = job.folder / "docker"
-    for code, told in ((3, 3), (4, 4), (125, 4)):
+    for code, told in ((1, 4), (2, 4), (3, 3), (4, 4), (125, 4), (130, 130), (137, 4)):
         docker.write_text(
             f'#!/bin/sh\ncase "$*" in *"action fetch") exit {code} ;; *"action answer") echo answered ;; esac\n'
         )
@@ -247,6 +249,9 @@ def test_launch__a_job_that_is_cancelled_while_the_image_is_built_exits_130_at_o
     code, seconds = cancel(process)
     assert code == 130
     assert seconds < 7
+    problem = WorkFolder(job.temp / "gate").read_problem()
+    assert problem is not None
+    assert (problem.step, problem.exit_code) == ("answer", 130)
 
 
 def test_launch__without_docker_it_says_what_to_do(job: Job) -> None:
@@ -254,6 +259,47 @@ def test_launch__without_docker_it_says_what_to_do(job: Job) -> None:
     done = job.run_step("Answer")
     assert done.code == 4
     assert "`runtime: host`" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("inputs", "facts"),
+    [
+        ({"hf_cache": "{workspace}/.hf"}, {}),
+        ({"hf_cache": "{workspace}"}, {}),
+        ({"hf_cache": "{workspace}/../work space/x/../.hf"}, {}),
+        ({}, {"HF_HOME": "{workspace}/.hf"}),
+        ({}, {"GATE_CACHE_DIR": "{workspace}/.answers"}),
+        ({"hf_cache": "{linked}"}, {}),
+    ],
+)
+def test_launch__no_cache_may_lie_where_a_pull_request_commits(
+    job: Job, inputs: dict[str, str], facts: dict[str, str]
+) -> None:
+    linked = job.folder / "linked"
+    linked.symlink_to(job.workspace)
+    job.facts = {**job.facts, **{name: value.format(workspace=job.workspace) for name, value in facts.items()}}
+    given = {name: value.format(workspace=job.workspace, linked=linked) for name, value in inputs.items()}
+    done = job.run_step("Answer", runtime="host", **given)
+    assert (done.code, done.stdout) == (3, "")
+    assert "must lie outside the workspace" in done.stderr
+
+
+def test_launch__on_the_host_no_variable_slips_through_by_an_odd_name(job: Job) -> None:
+    job.facts = {**job.facts, "my-secret": "leak", "deploy.key": "leak", "BASH_FUNC_x%%": "() { echo leak; }"}
+    for name in ("Answer", "Compare", "Publish"):
+        for found in parts(job, name).values():
+            assert "leak" not in " ".join(found["environment"].values())
+
+
+def test_launch__a_gate_on_the_host_that_does_not_start_is_no_verdict(job: Job) -> None:
+    command = job.folder / "gate"
+    command.write_text(f"#!{sys.executable}\nimport no_such_module\n")
+    command.chmod(0o755)
+    job.facts = {"PATH": f"{job.folder}:{os.environ['PATH']}"}
+    for name in ("Answer", "Compare", "Publish"):
+        done = job.run_step(name, runtime="host")
+        assert done.code == 4
+        assert "does not start" in done.stderr
 
 
 def test_launch__without_gate_on_the_host_it_says_what_to_do(job: Job) -> None:
@@ -307,6 +353,9 @@ def test_launch__a_cancelled_step_exits_130_within_7_seconds(job: Job) -> None:
     code, seconds = cancel(process)
     assert code == 130
     assert seconds < 7
+    problem = WorkFolder(job.temp / "gate").read_problem()
+    assert problem is not None
+    assert (problem.step, problem.exit_code) == ("answer", 130)
 
 
 def test_action__no_input_and_no_name_is_code(job: Job) -> None:
