@@ -31,6 +31,12 @@ def test_action__inputs_reach_scripts_through_the_environment_and_secrets_only_t
     assert used == set(action["inputs"])
 
 
+@pytest.mark.parametrize("name", ["pull-request", "fork-judge"])
+def test_samples__who_opens_a_pull_request_does_not_choose_the_branch_that_judges(name: str) -> None:
+    workflow = yaml.safe_load((ROOT / "sample_configs" / "workflows" / f"{name}.yml").read_text())
+    assert workflow[True] == {"pull_request": {"branches": ["main"]}}  # YAML reads `on` as true
+
+
 def test_action__the_docker_action_has_the_same_inputs_but_for_what_docker_decides() -> None:
     composite = yaml.safe_load((ROOT / "action.yml").read_text())
     docker = yaml.safe_load((ROOT / "docker" / "action.yml").read_text())
