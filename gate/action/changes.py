@@ -117,21 +117,35 @@ def refuse_links(top: Path, path: str, commit: str) -> None:
 
 
 def _refuse_hidden(top: Path, path: str, commit: str, *, files: frozenset[str]) -> None:
-    """Refuse what an adapter may be behind: a submodule, an adapter's file that is a link, a link to elsewhere."""
-    for entry in pointing_entries(top, commit):
+    """Refuse what an adapter may be behind: a submodule, or a link to anything but a file or the latest checkpoint."""
+    pointing = pointing_entries(top, commit)
+    plain = files.difference(entry.name for entry in pointing)
+    newest = _newest(_holding(files, path))
+    for entry in pointing:
         place = PurePosixPath(entry.name)
         if not place.is_relative_to(path):
             continue
         if entry.kind == "link" and place.name not in _ADAPTER_FILES:
-            sized = entry_at(top, commit, entry.name)
-            if sized is None or (sized.size or 0) > _LONGEST_TARGET_BYTES:
-                raise _points_elsewhere(entry.name, entry, commit)
-            target = os.fsdecode(read_file(top, sized))
-            if os.path.normpath(place.parent / target) in files:
+            target = _target(top, entry, commit)
+            if target is not None and str(target) in plain:
                 continue  # such as a licence
-            if PurePosixPath(os.path.normpath(place.parent / target)).is_relative_to(place.parent):
-                continue  # such as the latest of the checkpoints beside it
+            # A trainer's link to the latest of the checkpoints beside it; to an earlier one, nobody would judge it.
+            step = CHECKPOINT.fullmatch(target.name) if target is not None and target.parent == place.parent else None
+            if step and newest.get(place.relative_to(path).parts[:-1]) == int(step[1]):
+                continue
         raise _points_elsewhere(entry.name, entry, commit)
+
+
+def _target(top: Path, entry: Entry, commit: str) -> PurePosixPath | None:
+    """Where a link leads, from the top of the repository; None: that cannot be told from its text."""
+    sized = entry_at(top, commit, entry.name)
+    if sized is None or (sized.size or 0) > _LONGEST_TARGET_BYTES:
+        return None
+    parts = PurePosixPath(os.fsdecode(read_file(top, sized))).parts
+    climbs = sum(part == ".." for part in parts)
+    if ".." in parts[climbs:]:  # behind a folder that may be a link itself
+        return None
+    return PurePosixPath(os.path.normpath(PurePosixPath(entry.name).parent.joinpath(*parts)))
 
 
 def _points_elsewhere(path: str, entry: Entry, commit: str) -> UsageError:
