@@ -451,6 +451,36 @@ def test_plan_action__a_renamed_configuration_is_the_old_one(repository: Reposit
     assert made.notes == ("Changed here, which takes effect after the merge: gate.yaml.",)
 
 
+@pytest.mark.parametrize(
+    ("engine", "refused"),
+    [
+        ("{kind: server, url: 'http://127.0.0.1:9', load: names, names: {candidate: x}, key_env: PATH}", True),
+        ("{kind: ray, address: '127.0.0.1:9'}", True),
+        ("{kind: ray, address: local}", False),
+    ],
+)
+def test_plan_action__a_first_configuration_does_not_choose_whom_the_runner_talks_to(
+    repository: Repository, runner: Runner, engine: str, refused: bool
+) -> None:
+    config = CONFIG.replace("{kind: transformers, device: cpu}", engine)
+    (repository.path / "gate.yaml").unlink()
+    repository.commit("no gate yet")
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    repository.write("gate.yaml", config)
+    head = repository.commit()
+    runner.pull_request(head)
+    if refused:
+        with pytest.raises(UsageError, match=r"(?s)gate.yaml: `engine` .* another machine.*Merge the configuration"):
+            plan(runner)
+    else:
+        assert plan(runner).bootstrap
+    # Once it is merged, whoever merged it has chosen.
+    repository.git("update-ref", "refs/remotes/origin/main", head)
+    runner.pull_request(repository.commit("words"))
+    assert not plan(runner).bootstrap
+
+
 def test_plan_action__a_named_commit_without_a_configuration_is_no_bootstrap(
     repository: Repository, runner: Runner
 ) -> None:
