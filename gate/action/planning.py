@@ -52,7 +52,8 @@ def plan_action(inputs: Inputs, event: Event, workspace: Path) -> ActionPlan:
         workspace: The folder that paths are relative to; the repository is there, or on the way to the configuration.
 
     Raises:
-        RequestError: The event is refused, a commit is not in the clone, or the configuration cannot be used.
+        RequestError: The event is refused, a commit is not in the clone, or the configuration cannot be used, or is a
+            proposal's own and has the answers made elsewhere.
         BrokenRun: Git could not read the clone.
     """
     refuse_untrusted_event(event, allowed=inputs.allow_pull_request_target)
@@ -73,6 +74,8 @@ def plan_action(inputs: Inputs, event: Event, workspace: Path) -> ActionPlan:
         if notes and candidate.path is None and not bootstrap:
             notes.append(_FROM_HUB.format(name=candidate.name))
         base = _base_path(loaded, PurePosixPath(below).parent, commits)
+        if bootstrap and loaded.config.engine.needs_network:
+            raise _nobodys_address(loaded)
     if not commits.before or base is None or not has_changed(top, base, commits.candidate, before=commits.before):
         base = None
     else:
@@ -140,6 +143,15 @@ def _configuration(
     if not commits.before:
         return [], True
     return [], bool(changed_in(loaded, commits.config, began=commits.before, start=workspace))
+
+
+def _nobodys_address(loaded: LoadedConfig) -> UsageError:
+    """Who proposes the first configuration must not choose whom the runner talks to, and with which of its secrets."""
+    return UsageError(
+        f"{loaded.path.name}: `engine` is of kind {loaded.config.engine.kind!r}, which asks another machine, and the "
+        "base branch has no configuration that names it: a proposal does not choose whom the runner talks to.",
+        fix="Merge the configuration first.",
+    )
 
 
 def _base_path(loaded: LoadedConfig, folder: PurePosixPath, commits: Commits) -> str | None:

@@ -41,6 +41,27 @@ def _known_check(written: str) -> str:
     raise ValueError(f"no preflight check is called {written!r:.60}{hint}")
 
 
+_NEVER_IN_A_REF = " ~^:?*[\\"
+
+
+def _known_to_git(written: str) -> str:
+    parts = written.split("/")
+    if not written.isprintable() or set(written) & set(_NEVER_IN_A_REF):
+        reason = f"it holds a space, a control character or one of {_NEVER_IN_A_REF.strip()}"
+    elif written.startswith("-"):
+        reason = "it begins with '-', as an option does"
+    elif ".." in written or "@{" in written:
+        reason = "'..' and '@{' are not accepted"
+    elif any(not part or part.startswith(".") or part.endswith((".", ".lock")) for part in parts):
+        reason = "a part between slashes is empty, begins or ends with '.', or ends with '.lock'"
+    else:
+        return written
+    raise ValueError(f"{written!r:.80} is no revision: {reason}; name one commit, tag or branch")
+
+
+Revision = Annotated[str, StringConstraints(min_length=1, max_length=250), AfterValidator(_known_to_git)]
+"""Commit, tag or branch on the hub: part of an address and of the name of a file in its cache."""
+
 CheckId = Annotated[str, AfterValidator(_known_check), WithJsonSchema({"type": "string", "enum": list(CHECK_IDS)})]
 """A preflight check as the reports name it."""
 
@@ -56,7 +77,7 @@ class Base(Section):
 
     model: Text
     """A folder with `config.json` and safetensors weights, or a hub id such as `Qwen/Qwen2.5-0.5B-Instruct`."""
-    revision: Text | None = None
+    revision: Revision | None = None
     """Commit, tag or branch of a hub model."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the weights in memory; `auto`: as stored."""
@@ -73,7 +94,7 @@ class Tuned(Section):
     A folder with one sub-folder or with checkpoints that hold an adapter will do."""
     model: Text | None = None
     """Instead of an adapter, a full fine-tune: a folder with `config.json` and safetensors weights, or a hub id."""
-    revision: Text | None = None
+    revision: Revision | None = None
     """Commit, tag or branch of a hub id; a hub id of an adapter needs one."""
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,27 @@ def test_steps__the_first_configuration_is_used_and_that_is_visible(repository: 
     assert plan["bootstrap"] is True
     assert plan["notes"][0].startswith("The base branch has no gate.yaml")
     assert plan["notes"][0] in runner.round()["warnings"]
+
+
+def test_steps__a_first_configuration_does_not_choose_whom_the_runner_talks_to(
+    repository: Repository, runner: Runner
+) -> None:
+    (repository.path / "gate.yaml").unlink()
+    repository.commit("no gate yet")
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        engine = f"{{kind: server, url: '{address}', load: names, names: {{candidate: x}}, key_env: PATH}}"
+        repository.write("gate.yaml", CONFIG.replace("{kind: transformers, device: cpu}", engine))
+        runner.pull_request(repository.commit())
+        for step in ("fetch", "answer", "compare"):
+            ran = runner.step(step)
+            assert ran.returncode == 3, ran.stderr
+            assert "Merge the configuration first" in ran.stderr
+        with pytest.raises(BlockingIOError):  # nobody called
+            server.accept()
 
 
 @pytest.mark.parametrize(

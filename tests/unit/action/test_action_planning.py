@@ -301,7 +301,9 @@ def test_plan_action__an_adapter_behind_a_link_below_the_folder(
     repository.write("gate.yaml", CONFIG.replace("adapters/support", "adapters"))
     repository.write("LICENSE", "words")
     (repository.path / "adapters" / "LICENSE").symlink_to("../LICENSE")
-    (repository.path / "adapters" / "latest").symlink_to("support")
+    for step in (900, 1000):
+        repository.adapter("careful", f"adapters/third/checkpoint-{step}")
+    (repository.path / "adapters" / "third" / "latest").symlink_to("checkpoint-1000")
     repository.commit()
     repository.git("update-ref", "refs/remotes/origin/main", "main")
     runner.pull_request(propose(repository))
@@ -311,6 +313,60 @@ def test_plan_action__an_adapter_behind_a_link_below_the_folder(
     (repository.path / link).symlink_to("../" * link.count("/") + "real")
     runner.pull_request(repository.commit())
     with pytest.raises(UsageError, match=f"'{link}': a symbolic link"):
+        plan(runner)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "rejected",
+        "./rejected/",
+        "rejected/checkpoint-5",
+        "../adapters/rejected",
+        "../hop",
+        "../hop/../LICENSE",
+        "/",
+        "nowhere",
+    ],
+)
+def test_plan_action__a_link_that_leads_to_another_adapter(repository: Repository, runner: Runner, target: str) -> None:
+    for kind, folder in (("careful", "good"), ("forgetful", "rejected"), ("forgetful", "rejected/checkpoint-5")):
+        repository.adapter(kind, f"adapters/{folder}")
+    repository.adapter("forgetful", "elsewhere/LICENSE")
+    repository.adapter("careful", "elsewhere/x")
+    repository.write("LICENSE", "words")
+    (repository.path / "hop").symlink_to("elsewhere/x")
+    (repository.path / "adapters" / "prod").symlink_to("../LICENSE")
+    repository.write("gate.yaml", CONFIG.replace("adapters/support", "adapters"))
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    runner.pull_request(repository.commit("words"))
+    assert judged(plan(runner)) == []
+    (repository.path / "adapters" / "prod").unlink()
+    (repository.path / "adapters" / "prod").symlink_to(target)
+    runner.pull_request(repository.commit())
+    with pytest.raises(UsageError, match="'adapters/prod': a symbolic link"):
+        plan(runner)
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_plan_action__a_link_to_an_earlier_checkpoint(repository: Repository, runner: Runner, final: bool) -> None:
+    if not final:
+        repository.git("rm", "-rq", "adapters/support")
+    for kind, step in (("forgetful", 5), ("careful", 10)):
+        repository.adapter(kind, f"adapters/support/checkpoint-{step}")
+    link = repository.path / "adapters" / "support" / "latest"
+    link.symlink_to("checkpoint-10")
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    runner.pull_request(repository.commit())
+    assert judged(plan(runner)) == []
+    link.unlink()
+    link.symlink_to("checkpoint-5")
+    runner.pull_request(repository.commit())
+    with pytest.raises(UsageError, match="'adapters/support/latest': a symbolic link"):
         plan(runner)
 
 
@@ -393,6 +449,36 @@ def test_plan_action__a_renamed_configuration_is_the_old_one(repository: Reposit
     assert made.config_commit == repository.git("rev-parse", "main")
     assert not made.bootstrap
     assert made.notes == ("Changed here, which takes effect after the merge: gate.yaml.",)
+
+
+@pytest.mark.parametrize(
+    ("engine", "refused"),
+    [
+        ("{kind: server, url: 'http://127.0.0.1:9', load: names, names: {candidate: x}, key_env: PATH}", True),
+        ("{kind: ray, address: '127.0.0.1:9'}", True),
+        ("{kind: ray, address: local}", False),
+    ],
+)
+def test_plan_action__a_first_configuration_does_not_choose_whom_the_runner_talks_to(
+    repository: Repository, runner: Runner, engine: str, refused: bool
+) -> None:
+    config = CONFIG.replace("{kind: transformers, device: cpu}", engine)
+    (repository.path / "gate.yaml").unlink()
+    repository.commit("no gate yet")
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    repository.branch()
+    repository.write("gate.yaml", config)
+    head = repository.commit()
+    runner.pull_request(head)
+    if refused:
+        with pytest.raises(UsageError, match=r"(?s)gate.yaml: `engine` .* another machine.*Merge the configuration"):
+            plan(runner)
+    else:
+        assert plan(runner).bootstrap
+    # Once it is merged, whoever merged it has chosen.
+    repository.git("update-ref", "refs/remotes/origin/main", head)
+    runner.pull_request(repository.commit("words"))
+    assert not plan(runner).bootstrap
 
 
 def test_plan_action__a_named_commit_without_a_configuration_is_no_bootstrap(

@@ -232,3 +232,41 @@ def test_load_config__a_schema_with_an_endless_number(tmp_path: Path) -> None:
 def test_load_config__a_pointer_of_git_lfs_is_named_as_such(tmp_path: Path) -> None:
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 1234\n"
     assert refusal(tmp_path, pointer).startswith("gate.yaml: a git-LFS pointer, and not the configuration itself")
+
+
+@pytest.mark.parametrize(
+    ("revision", "reason"),
+    [
+        ("../../../written-outside", "'..' and '@{' are not accepted"),
+        ("main@{1}", "'..' and '@{' are not accepted"),
+        ("/etc/passwd", "a part between slashes is empty"),
+        ("a//b", "a part between slashes is empty"),
+        ("a/", "a part between slashes is empty"),
+        ("./a", "begins or ends with '.'"),
+        ("a/.b", "begins or ends with '.'"),
+        ("a.lock", "or ends with '.lock'"),
+        ("-rf", "it begins with '-'"),
+        ("a b", "a space, a control character"),
+        ("a\\u0007b", "a space, a control character"),
+        ("a\\\\b", "a space, a control character"),
+        ("main:x", "a space, a control character"),
+        ("a" * 251, "at most 250 characters"),
+        ("", "at least 1 character"),
+    ],
+)
+@pytest.mark.parametrize("key", ["base", "candidate", "incumbent"])
+def test_load_config__a_revision_is_a_name_in_git(tmp_path: Path, key: str, revision: str, reason: str) -> None:
+    text = MINIMAL + "incumbent: {adapter: a/b}\n"
+    start = {"base": "{model: base", "candidate": "{adapter: adapter", "incumbent": "{adapter: a/b"}[key]
+    refused = refusal(tmp_path, text.replace(start, f'{start}, revision: "{revision}"'))
+    assert f": {key}.revision: " in refused
+    assert reason in refused
+
+
+@pytest.mark.parametrize(
+    "revision", ["main", "v1.0-rc.1", "refs/pr/1", "release/2026_11+a", "\u00fcber", "0" * 40, "a@b"]
+)
+def test_load_config__revisions_of_the_hub(tmp_path: Path, revision: str) -> None:
+    path = tmp_path / "gate.yaml"
+    path.write_text(MINIMAL.replace("{model: base}", f'{{model: a/b, revision: "{revision}"}}'), encoding="utf-8")
+    assert load_config(path).config.base.revision == revision
