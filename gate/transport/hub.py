@@ -5,8 +5,9 @@ What the library raises becomes one sentence. Must not know what the files mean;
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from glob import escape
 from pathlib import Path
 
@@ -105,13 +106,63 @@ def download(repository: str, revision: str | None, *, key: str, patterns: Seque
 
 
 def download_files(repository: str, listing: Listing, names: Sequence[str], *, key: str) -> Path:
-    """Bring some of the listed files to the hub's cache; see `download`."""
+    """Bring some of the listed files to the hub's cache; see `download`.
+
+    Raises:
+        BrokenRun: Also if a file is not as long as listed; it is then no longer in the cache.
+    """
     patterns = [escape(name) for name in names]
     path = download(repository, listing.commit, key=key, patterns=patterns)
+    _refuse_other_sizes(path, repository, {name: listing.sizes[name] for name in names})
     if listing.revision != listing.commit:
         # The cache learns what the name stands for, so that a run without the network finds these files by it.
         download(repository, listing.revision, key=key, patterns=patterns)
     return path
+
+
+def fetch(repository: str, revision: str | None, *, key: str, patterns: Sequence[str]) -> Path:
+    """Bring files that match patterns to the hub's cache, as long as the hub lists them.
+
+    Where the hub cannot be reached the cache will do, and for a commit, which means the same for ever, also where it is
+    out of order. Takes, returns and raises what `download` does.
+    """
+    try:
+        listing = list_repository(repository, revision, key=key)
+    except BrokenRun:
+        if revision is None or not _COMMIT.fullmatch(revision):
+            raise
+        listing = None
+    if listing is None:
+        return download(repository, revision, key=key, patterns=patterns)
+    names = [name for name in listing.sizes if any(fnmatchcase(name, pattern) for pattern in patterns)]
+    return download_files(repository, listing, names, key=key)
+
+
+def _refuse_other_sizes(folder: Path, repository: str, sizes: Mapping[str, int]) -> None:
+    """Refuse files that are not as long as listed, and take them out of the cache: the library would keep them."""
+    for name, size in sizes.items():
+        file = folder / name
+        if not size or not file.exists() or (found := file.stat().st_size) == size:
+            continue  # some servers list no sizes
+        _forget(file)
+        raise BrokenRun(
+            f"{repository}: the hub lists {name} with {size:,} bytes and gave {found:,}",
+            fix="Run again: the file was taken out of the hub's cache.",
+        )
+
+
+def _forget(file: Path) -> None:
+    """Remove a file of the hub's cache and what it links to, as far as that lies in the cache."""
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE).resolve()
+    with suppress(OSError):  # a cache that cannot be written to stays as it is
+        while file.parent.resolve().is_relative_to(cache):
+            target = file.parent / file.readlink() if file.is_symlink() else None
+            file.unlink()
+            if target is None:
+                break
+            file = target
 
 
 def commit_of(folder: Path) -> str | None:
