@@ -29,6 +29,8 @@ class FakeHub(BaseHTTPRequestHandler):
     """Files of which less is given than is there, and than is listed."""
     status: ClassVar[int | None] = None
     """With what everything is answered, without a word of why; None: as it should be."""
+    file_status: ClassVar[int | None] = None
+    """The same, of files only; 0: half a file."""
     endpoint: ClassVar[str] = ""
 
     def do_HEAD(self) -> None:
@@ -54,6 +56,9 @@ class FakeHub(BaseHTTPRequestHandler):
         if not found or content is None or revision not in (COMMIT, "v1"):
             self._fail("EntryNotFound" if repository in self.repositories else "RepoNotFound")
             return
+        if self.file_status:
+            self._fail(None, self.file_status)
+            return
         if name in self.shortened:
             content = content[:-100]
         if body:
@@ -64,7 +69,8 @@ class FakeHub(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if body:
-            self.wfile.write(content)
+            self.wfile.write(content if self.file_status is None else content[: len(content) // 2])
+            self.close_connection = True
 
     def _info(self, path: str) -> None:
         repository, _, wanted = path.replace("/tree/", "/revision/").partition("/revision/")
@@ -115,7 +121,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[FakeHu
         "org/base": model,
         "org/tuned": model | {"model.safetensors": other, "evil.py": b"raise SystemExit", "x.bin": b"cos\n."},
     }
-    FakeHub.downloaded, FakeHub.claimed_sizes, FakeHub.shortened, FakeHub.status = [], {}, set(), None
+    FakeHub.downloaded, FakeHub.claimed_sizes, FakeHub.shortened = [], {}, set()
+    FakeHub.status = FakeHub.file_status = None
     server = ThreadingHTTPServer(("127.0.0.1", 0), FakeHub)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -367,3 +374,39 @@ def test_fetch__a_hub_out_of_order_says_nothing_about_a_name(
     assert ("501" in fetched.stderr) is (code == 4)
     alone = runner.step("answer", HF_HOME=environ["HF_HOME"], HF_HUB_OFFLINE="1")
     assert alone.returncode == 0, alone.stderr
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "hint"),
+    [
+        ("all", 403, "Set HF_TOKEN, in a workflow the input `hf-token`, to a token that may read it."),
+        ("all", 404, "Run again later"),
+        ("all", 501, "Run again later"),
+        ("files", 403, "Set HF_TOKEN, in a workflow the input `hf-token`, to a token that may read it."),
+        ("files", 404, "Run again later"),
+        ("files", 501, "Run again later"),
+    ],
+)
+def test_fetch__says_what_the_hub_answered(hub: type[FakeHub], wanted: str, status: int, hint: str) -> None:
+    from gate.engine.base_model import fetch_base
+
+    if wanted == "all":
+        hub.status = status
+    else:
+        hub.file_status = status
+    with pytest.raises(BrokenRun) as broken:
+        fetch_base("org/base", "v1")
+    assert (
+        f"org/base@{'v1' if wanted == 'all' else COMMIT} could not be downloaded: the hub answered {status} without"
+        in str(broken.value)
+    )
+    assert hint in str(broken.value)
+
+
+def test_fetch__says_that_half_a_file_came(hub: type[FakeHub]) -> None:
+    from gate.engine.base_model import fetch_base
+
+    hub.file_status = 0
+    with pytest.raises(BrokenRun) as broken:
+        fetch_base("org/base", "v1")
+    assert "peer closed connection" in str(broken.value)
