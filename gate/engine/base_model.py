@@ -51,7 +51,7 @@ def find_base(model: str, revision: str | None, relative_to: Path) -> BaseFolder
         commit = commit_of(path)
     else:
         raise ConfigError(
-            f"base.model: {path}: no such folder",
+            f"base.model: {model}: no such folder",
             fix="Name a model folder, relative to the configuration, or a hub id such as `Qwen/Qwen2.5-0.5B-Instruct`.",
         )
     return model_folder(path, model, revision=commit)

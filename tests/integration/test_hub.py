@@ -313,6 +313,14 @@ def pull_request(tmp_path: Path) -> Callable[[str], Runner]:
     return made
 
 
+def test_answer__what_is_no_hub_id_is_named_as_it_is_written(
+    pull_request: Callable[[str], Runner], tmp_path: Path
+) -> None:
+    answered = pull_request("{model: org/a/b, revision: v1}").step("answer", HF_HOME=str(tmp_path / "hf"))
+    assert answered.returncode == 3
+    assert "base.model: org/a/b: no such folder" in answered.stderr
+
+
 @pytest.mark.parametrize("base", ["{model: org/base}", "{model: org/base, revision: v1}"])
 def test_fetch__a_file_shorter_than_listed_does_not_stay(
     hub: type[FakeHub], pull_request: Callable[[str], Runner], tmp_path: Path, base: str
