@@ -127,12 +127,12 @@ def download_files(repository: str, listing: Listing, names: Sequence[str], *, k
 def fetch(repository: str, revision: str | None, *, key: str, patterns: Sequence[str]) -> Path:
     """Bring files that match patterns to the hub's cache, as long as the hub lists them.
 
-    Where the hub cannot be reached the cache will do, and for a commit, which means the same for ever, also where it is
-    out of order. Takes, returns and raises what `download` does.
+    Where the hub cannot be reached the cache will do, and for a commit, which means the same for ever, also where the
+    hub is out of order or refuses. Takes, returns and raises what `download` does.
     """
     try:
         listing = list_repository(repository, revision, key=key)
-    except BrokenRun:
+    except (BrokenRun, ConfigError):
         if revision is None or not _COMMIT.fullmatch(revision):
             raise
         listing = None
