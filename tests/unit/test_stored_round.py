@@ -48,6 +48,16 @@ def written(round_: Round, folder: Path) -> Path:
             a_comparison(estimate=0.99, against_estimate=0.9, delta=0.09, regressed=10, fixed=0),
             "delta is 0.09 with 10 regressed and 0 fixed of 300",
         ),
+        (
+            a_comparison(
+                estimate=1.0,
+                against_estimate=1.0,
+                regressed=10,
+                fixed=0,
+                method="exact unconditional (Tango order); interval by inversion",
+            ),
+            "delta is 0 with 10 regressed and 0 fixed of 300",
+        ),
         (a_comparison(p_regression=1.5), "a probability is not between 0 and 1"),
     ],
 )
