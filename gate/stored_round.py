@@ -1,18 +1,19 @@
 """Reads finished rounds from their files. What they hold is the business of `gate.report`, which reads no files.
 
 A round that another run left may say anything. Its verdict is derived again from its findings, so that it cannot show a
-green headline above red rows; figures and sentences of the findings remain what that run says.
+green headline above red rows, and figures that no run can have are refused; other figures, and the sentences of the
+findings, remain what that run says.
 """
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 from gate import report
-from gate.domain import Round
+from gate.domain import CORPUS_METRICS, Comparison, Round
 from gate.errors import RecordsError
 from gate.report import Judged
 from gate.rules.verdict import FailOn, conclude
@@ -20,6 +21,12 @@ from gate.rules.verdict import FailOn, conclude
 _FAIL_ON: tuple[FailOn, ...] = get_args(FailOn)
 MAX_FOREIGN_BYTES = 8 * 1024 * 1024
 """Longest file from another run; a round keeps few texts, so its own are a fraction of that."""
+_LARGEST = 1e9
+"""No figure of a run comes near it, not even a change relative to next to nothing."""
+_ROUNDING = 1e-9
+_OF_WHOLE_CASES = "exact unconditional (Tango order);"
+"""How the method begins that takes only scores of 0 and 1: each case that changed counts as a whole one."""
+_CHANGED = "Run the gate again: somebody has changed this file."
 
 
 def read_round(path: Path) -> Round:
@@ -55,8 +62,8 @@ def read_foreign_round(path: Path) -> Round:
     """Read a round that another run left, perhaps one of a fork: only from a plain file of moderate size.
 
     Raises:
-        RecordsError: It cannot be read, is a link or a pipe, is too large or no round, or its verdict is not that of
-            its findings.
+        RecordsError: It cannot be read, is a link or a pipe, is too large or no round, its figures contradict each
+            other, or its verdict is not that of its findings.
     """
     try:
         # Neither follows a link nor waits for whoever might write into a pipe.
@@ -71,7 +78,9 @@ def read_foreign_round(path: Path) -> Round:
     if len(content) > MAX_FOREIGN_BYTES:
         raise RecordsError(f"{path}: longer than {MAX_FOREIGN_BYTES // 1024**2} MiB, which no round is")
     try:
-        return _concluded(report.load(content.decode("utf-8")))
+        round_ = report.load(content.decode("utf-8"))
+        _refuse_impossible(round_)
+        return _concluded(round_)
     except UnicodeDecodeError:
         raise RecordsError(f"{path}: not UTF-8 text") from None
     except RecordsError as problem:
@@ -90,5 +99,75 @@ def _concluded(round_: Round) -> Round:
     raise RecordsError(
         f"The verdict is {said.outcome} with exit code {said.exit_code}; the findings give "
         f"{' or '.join(dict.fromkeys(possible))}.",
-        fix="Run the gate again: somebody has changed this file.",
+        fix=_CHANGED,
     )
+
+
+def _refuse_impossible(round_: Round) -> None:
+    """Refuse counts, shares and differences that no run can have written."""
+    for index, comparison in enumerate(round_.comparisons):
+        suite = round_.suites.get(comparison.suite)
+        problem = next(_impossible_numbers(comparison, None if suite is None else suite.n), None)
+        if problem is not None:
+            raise RecordsError(f"The numbers contradict each other: comparisons.{index}: {problem}.", fix=_CHANGED)
+    for index, finding in enumerate(round_.findings):
+        if _is_too_large(finding.observed, finding.limit) or not _is_share(finding.p_value):
+            raise RecordsError(f"No run gives such numbers: findings.{index} is out of range.", fix=_CHANGED)
+    for index, one in enumerate(round_.distributions):
+        if one.n < 0 or _is_too_large(one.n, one.estimate, one.against_estimate, one.change, one.low, one.high):
+            raise RecordsError(f"No run gives such numbers: distributions.{index} is out of range.", fix=_CHANGED)
+
+
+def _impossible_numbers(one: Comparison, cases: int | None) -> Iterator[str]:
+    """What cannot be true of a comparison of a suite with so many cases."""
+    yield from _impossible_counts(one, cases)
+    margins = (one.margin, one.fail_margin, one.smallest_detectable_drop)
+    if _is_too_large(one.estimate, one.against_estimate, one.delta, *margins):
+        yield "a figure is out of range"
+    if _is_too_large(one.low, one.high) or (one.low or 0) > (one.high or 0):
+        yield f"low {one.low} and high {one.high} are no interval"
+    shares = (one.level, one.p_regression, one.p_regression_adjusted, one.p_noninferior, one.p_no_change)
+    if not all(_is_share(value) for value in shares):
+        yield "a probability is not between 0 and 1"
+    if one.measure not in ("delta", "score", "flips"):
+        return  # a trade-off and a change of lengths are relative: any size, and no difference of the two estimates
+    if not (_is_share(one.estimate) and _is_share(one.against_estimate)):
+        yield "an estimate is not between 0 and 1"
+    yield from _impossible_delta(one)
+
+
+def _impossible_counts(one: Comparison, cases: int | None) -> Iterator[str]:
+    counts = (one.n, one.dropped, one.clusters or 0, one.regressed or 0, one.fixed or 0)
+    if any(not 0 <= value <= _LARGEST for value in counts):
+        yield "a count is negative or out of range"
+    elif one.measure != "tradeoff" and cases is not None and one.n + one.dropped > cases:  # that has two suites
+        yield f"{one.n:,} cases and {one.dropped:,} left out of a suite of {cases:,}"
+    elif one.delta is not None and (one.regressed or 0) + (one.fixed or 0) > one.n:
+        yield f"{one.regressed or 0:,} regressed and {one.fixed or 0:,} fixed of {one.n:,} cases"
+
+
+def _impossible_delta(one: Comparison) -> Iterator[str]:
+    """What cannot be true of a difference in points of the score."""
+    if one.delta is None:
+        return
+    if abs(one.delta) > 1 + _ROUNDING:
+        yield f"a delta of {one.delta:g}, which no score can move"
+    if one.measure != "delta" or one.estimate is None or one.against_estimate is None:
+        return
+    if abs(one.estimate - one.against_estimate - one.delta) > _ROUNDING:
+        yield f"delta is {one.delta:g}, and the estimates {one.estimate:g} and {one.against_estimate:g}"
+    # A mean over cases moves by at most one case for each that changed; an F1 may move by more.
+    if one.metric not in CORPUS_METRICS and one.n and one.regressed is not None and one.fixed is not None:
+        least, most = -one.regressed / one.n, one.fixed / one.n
+        if one.method.startswith(_OF_WHOLE_CASES):
+            least = most = least + most
+        if not least - _ROUNDING <= one.delta <= most + _ROUNDING:
+            yield f"delta is {one.delta:g} with {one.regressed:,} regressed and {one.fixed:,} fixed of {one.n:,}"
+
+
+def _is_too_large(*values: float | None) -> bool:
+    return any(abs(value or 0) > _LARGEST for value in values)
+
+
+def _is_share(value: float | None) -> bool:
+    return value is None or -_ROUNDING <= value <= 1 + _ROUNDING

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gate.errors import ConfigError
-from gate.transport.hub import commit_of, download, is_hub_id
+from gate.transport.hub import commit_of, fetch, is_hub_id
 
 _FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
 """What a model is made of: weights, configuration and tokenizer. Pickled weights and code are left where they are."""
@@ -39,7 +39,7 @@ def find_base(model: str, revision: str | None, relative_to: Path) -> BaseFolder
 
     Raises:
         ConfigError: If there is no such model, or it has no safetensors weights.
-        BrokenRun: If the hub cannot be reached.
+        BrokenRun: If the hub gives nothing, or other files than it lists.
     """
     path = relative_to / Path(model).expanduser()
     if path.is_dir():
@@ -51,7 +51,7 @@ def find_base(model: str, revision: str | None, relative_to: Path) -> BaseFolder
         commit = commit_of(path)
     else:
         raise ConfigError(
-            f"base.model: {path}: no such folder",
+            f"base.model: {model}: no such folder",
             fix="Name a model folder, relative to the configuration, or a hub id such as `Qwen/Qwen2.5-0.5B-Instruct`.",
         )
     return model_folder(path, model, revision=commit)
@@ -59,7 +59,7 @@ def find_base(model: str, revision: str | None, relative_to: Path) -> BaseFolder
 
 def fetch_base(model: str, revision: str | None) -> Path:
     """Bring a base model from the hub to this machine; takes and raises what `find_base` does for a hub id."""
-    return download(model, revision, key="base.model", patterns=_FILES)
+    return fetch(model, revision, key="base.model", patterns=_FILES)
 
 
 def model_folder(path: Path, name: str, *, revision: str | None = None, key: str = "base.model") -> BaseFolder:

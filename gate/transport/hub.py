@@ -5,12 +5,17 @@ What the library raises becomes one sentence. Must not know what the files mean;
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from glob import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gate.errors import BrokenRun, ConfigError
+
+if TYPE_CHECKING:
+    from huggingface_hub.errors import HfHubHTTPError
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -100,18 +105,68 @@ def download(repository: str, revision: str | None, *, key: str, patterns: Seque
     try:
         with _explained(repository, revision, key):
             return Path(snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
-    except _Unreachable:
-        raise unreachable(repository, revision) from None
+    except _Unreachable as problem:
+        raise unreachable(repository, revision, why=str(problem)) from None
 
 
 def download_files(repository: str, listing: Listing, names: Sequence[str], *, key: str) -> Path:
-    """Bring some of the listed files to the hub's cache; see `download`."""
+    """Bring some of the listed files to the hub's cache; see `download`.
+
+    Raises:
+        BrokenRun: Also if a file is not as long as listed; it is then no longer in the cache.
+    """
     patterns = [escape(name) for name in names]
     path = download(repository, listing.commit, key=key, patterns=patterns)
+    _refuse_other_sizes(path, repository, {name: listing.sizes[name] for name in names})
     if listing.revision != listing.commit:
         # The cache learns what the name stands for, so that a run without the network finds these files by it.
         download(repository, listing.revision, key=key, patterns=patterns)
     return path
+
+
+def fetch(repository: str, revision: str | None, *, key: str, patterns: Sequence[str]) -> Path:
+    """Bring files that match patterns to the hub's cache, as long as the hub lists them.
+
+    Where the hub cannot be reached the cache will do, and for a commit, which means the same for ever, also where the
+    hub is out of order or refuses. Takes, returns and raises what `download` does.
+    """
+    try:
+        listing = list_repository(repository, revision, key=key)
+    except (BrokenRun, ConfigError):
+        if revision is None or not _COMMIT.fullmatch(revision):
+            raise
+        listing = None
+    if listing is None:
+        return download(repository, revision, key=key, patterns=patterns)
+    names = [name for name in listing.sizes if any(fnmatchcase(name, pattern) for pattern in patterns)]
+    return download_files(repository, listing, names, key=key)
+
+
+def _refuse_other_sizes(folder: Path, repository: str, sizes: Mapping[str, int]) -> None:
+    """Refuse files that are not as long as listed, and take them out of the cache: the library would keep them."""
+    for name, size in sizes.items():
+        file = folder / name
+        if not size or not file.exists() or (found := file.stat().st_size) == size:
+            continue  # some servers list no sizes
+        _forget(file)
+        raise BrokenRun(
+            f"{repository}: the hub lists {name} with {size:,} bytes and gave {found:,}",
+            fix="Run again: the file was taken out of the hub's cache.",
+        )
+
+
+def _forget(file: Path) -> None:
+    """Remove a file of the hub's cache and what it links to, as far as that lies in the cache."""
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE).resolve()
+    with suppress(OSError):  # a cache that cannot be written to stays as it is
+        while file.parent.resolve().is_relative_to(cache):
+            target = file.parent / file.readlink() if file.is_symlink() else None
+            file.unlink()
+            if target is None:
+                break
+            file = target
 
 
 def commit_of(folder: Path) -> str | None:
@@ -119,10 +174,11 @@ def commit_of(folder: Path) -> str | None:
     return folder.name if _COMMIT.fullmatch(folder.name) else None
 
 
-def unreachable(repository: str, revision: str | None) -> BrokenRun:
-    """What to say of a repository that neither hub nor cache can give."""
+def unreachable(repository: str, revision: str | None, *, why: str = "") -> BrokenRun:
+    """What to say of a repository that neither hub nor cache can give; `why` is the library's word on the hub."""
     return BrokenRun(
-        f"{_shown(repository, revision)} is neither a folder, nor in the hub cache, and the hub cannot be reached",
+        f"{_shown(repository, revision)} is neither a folder, nor in the hub cache, and the hub cannot be reached"
+        f"{f' ({why})' if why else ''}",
         fix="Check the path (relative to the configuration) or the network, or fill the cache with `hf download`.",
     )
 
@@ -132,7 +188,7 @@ def _shown(repository: str, revision: str | None) -> str:
 
 
 class _Unreachable(Exception):
-    """Nobody answers, or nobody may be asked."""
+    """Nobody answers to the end, or nobody may be asked."""
 
 
 @contextmanager
@@ -161,7 +217,9 @@ def _explained(repository: str, revision: str | None, key: str) -> Iterator[None
             f"{section}.revision: {repository} has no revision {revision!r:.80}",
             fix="Use a commit of the repository's history.",
         ) from None
-    except (LocalEntryNotFoundError, ConnectionError):
+    except (LocalEntryNotFoundError, ConnectionError) as problem:
+        if (answer := _answer(problem)) is not None:
+            raise _refused(wanted, answer) from None
         raise _Unreachable from None
     except RepositoryNotFoundError:
         raise ConfigError(
@@ -171,6 +229,32 @@ def _explained(repository: str, revision: str | None, key: str) -> Iterator[None
     except HFValidationError as problem:
         raise ConfigError(f"{key}: {wanted} is no repository of the hub: {problem}") from None
     except (OSError, HTTPError) as problem:
+        if (answer := _answer(problem)) is not None:
+            raise _refused(wanted, answer) from None
         if isinstance(problem, HTTPError) and not isinstance(problem, HfHubHTTPError):
-            raise _Unreachable from None  # no answer at all: the library in use has its own name for that
-        raise BrokenRun(f"{wanted} could not be downloaded: {str(problem).splitlines()[0]:.300}") from None
+            # No answer, or not to its end: the library in use has its own names for that.
+            raise _Unreachable(_first_line(problem)) from None
+        raise BrokenRun(f"{wanted} could not be downloaded: {_first_line(problem)}") from None
+
+
+def _answer(problem: BaseException | None) -> "HfHubHTTPError | None":
+    """The refusal of the hub, which the library may hide behind errors of its own; None: it did not answer."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    while problem is not None and not isinstance(problem, HfHubHTTPError):
+        problem = problem.__cause__ or problem.__context__
+    return problem
+
+
+def _refused(wanted: str, answer: "HfHubHTTPError") -> BrokenRun:
+    status, said = int(answer.response.status_code), (answer.server_message or "").strip()
+    if status in (401, 403):
+        fix = "Set HF_TOKEN, in a workflow the input `hf-token`, to a token that may read it."
+    else:
+        fix = "Run again later, or fill the cache with `hf download`."
+    why = f": {said.splitlines()[0]:.200}" if said else " without saying why"
+    return BrokenRun(f"{wanted} could not be downloaded: the hub answered {status}{why}", fix=fix)
+
+
+def _first_line(problem: Exception) -> str:
+    return f"{next(iter(str(problem).splitlines()), type(problem).__name__):.300}"

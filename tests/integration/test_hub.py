@@ -12,6 +12,8 @@ import pytest
 from action_repository import CONFIG, Runner, make_repository
 from conftest import QUICKSTART, Ran, read_round
 
+from gate.errors import BrokenRun
+
 Gate = Callable[..., Ran]
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -23,6 +25,12 @@ class FakeHub(BaseHTTPRequestHandler):
     repositories: ClassVar[dict[str, dict[str, bytes]]] = {}
     downloaded: ClassVar[list[str]] = []
     claimed_sizes: ClassVar[dict[str, int]] = {}
+    shortened: ClassVar[set[str]] = set()
+    """Files of which less is given than is there, and than is listed."""
+    status: ClassVar[int | None] = None
+    """With what everything is answered, without a word of why; None: as it should be."""
+    file_status: ClassVar[int | None] = None
+    """The same, of files only; 0: half a file."""
     endpoint: ClassVar[str] = ""
 
     def do_HEAD(self) -> None:
@@ -36,6 +44,9 @@ class FakeHub(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         path = self.path.partition("?")[0].strip("/")
+        if self.status is not None:
+            self._fail(None, self.status)
+            return
         if path.startswith("api/models/"):
             self._info(path.removeprefix("api/models/"))
             return
@@ -45,6 +56,11 @@ class FakeHub(BaseHTTPRequestHandler):
         if not found or content is None or revision not in (COMMIT, "v1"):
             self._fail("EntryNotFound" if repository in self.repositories else "RepoNotFound")
             return
+        if self.file_status:
+            self._fail(None, self.file_status)
+            return
+        if name in self.shortened:
+            content = content[:-100]
         if body:
             self.downloaded.append(name)
         self.send_response(200)
@@ -53,7 +69,8 @@ class FakeHub(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if body:
-            self.wfile.write(content)
+            self.wfile.write(content if self.file_status is None else content[: len(content) // 2])
+            self.close_connection = True
 
     def _info(self, path: str) -> None:
         repository, _, wanted = path.replace("/tree/", "/revision/").partition("/revision/")
@@ -79,9 +96,10 @@ class FakeHub(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def _fail(self, code: str, status: int = 404) -> None:
+    def _fail(self, code: str | None, status: int = 404) -> None:
         self.send_response(status)
-        self.send_header("X-Error-Code", code)
+        if code is not None:
+            self.send_header("X-Error-Code", code)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -103,7 +121,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[FakeHu
         "org/base": model,
         "org/tuned": model | {"model.safetensors": other, "evil.py": b"raise SystemExit", "x.bin": b"cos\n."},
     }
-    FakeHub.downloaded, FakeHub.claimed_sizes = [], {}
+    FakeHub.downloaded, FakeHub.claimed_sizes, FakeHub.shortened = [], {}, set()
+    FakeHub.status = FakeHub.file_status = None
     server = ThreadingHTTPServer(("127.0.0.1", 0), FakeHub)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -277,3 +296,134 @@ def test_fetch__says_whether_the_answers_are_made_elsewhere(tmp_path: Path, engi
     assert fetched.returncode == 0, fetched.stderr
     assert (tmp_path / "needs-network").exists() is needs
     assert "fetching" not in fetched.stdout
+
+
+@pytest.fixture
+def pull_request(tmp_path: Path) -> Callable[[str], Runner]:
+    """An adapter that is judged against a base of the hub."""
+
+    def made(base: str) -> Runner:
+        repository = make_repository(tmp_path / "ws", CONFIG.replace("{model: model}", base))
+        repository.branch()
+        repository.adapter("forgetful")
+        runner = Runner(repository, tmp_path / "temp")
+        runner.pull_request(repository.commit())
+        return runner
+
+    return made
+
+
+def test_answer__what_is_no_hub_id_is_named_as_it_is_written(
+    pull_request: Callable[[str], Runner], tmp_path: Path
+) -> None:
+    answered = pull_request("{model: org/a/b, revision: v1}").step("answer", HF_HOME=str(tmp_path / "hf"))
+    assert answered.returncode == 3
+    assert "base.model: org/a/b: no such folder" in answered.stderr
+
+
+@pytest.mark.parametrize("base", ["{model: org/base}", "{model: org/base, revision: v1}"])
+def test_fetch__a_file_shorter_than_listed_does_not_stay(
+    hub: type[FakeHub], pull_request: Callable[[str], Runner], tmp_path: Path, base: str
+) -> None:
+    runner, environ = pull_request(base), {"HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": hub.endpoint}
+    hub.shortened.add("model.safetensors")
+    fetched = runner.step("fetch", **environ)
+    assert fetched.returncode == 4
+    size = len(hub.repositories["org/base"]["model.safetensors"])
+    assert f"org/base: the hub lists model.safetensors with {size:,} bytes and gave {size - 100:,}" in fetched.stderr
+    hub.shortened.clear()
+    fetched = runner.step("fetch", **environ)
+    assert fetched.returncode == 0, fetched.stderr
+    stored = list((tmp_path / "hf").rglob("snapshots/*/model.safetensors"))
+    assert [file.stat().st_size for file in stored] == [size]
+
+
+def test_adapter_from_hub__a_file_shorter_than_listed_does_not_stay(hub: type[FakeHub]) -> None:
+    from gate.adapters.hub import adapter_from_hub
+
+    hub.shortened.add("adapter_model.safetensors")
+    with pytest.raises(BrokenRun, match="the hub lists adapter_model.safetensors with"):
+        adapter_from_hub("org/adapter", "v1", key="candidate.adapter")
+    hub.shortened.clear()
+    found = adapter_from_hub("org/adapter", "v1", key="candidate.adapter")
+    whole = hub.repositories["org/adapter"]["adapter_model.safetensors"]
+    assert (found.path / "adapter_model.safetensors").read_bytes() == whole
+
+
+def test_download_files__removes_nothing_outside_of_the_cache(hub: type[FakeHub], tmp_path: Path) -> None:
+    from gate.transport.hub import download_files, list_repository
+
+    listing = list_repository("org/base", "v1", key="base.model")
+    assert listing is not None
+    pointer = download_files("org/base", listing, ["config.json"], key="base.model") / "config.json"
+    elsewhere = tmp_path / "elsewhere.json"
+    elsewhere.write_text("mine")
+    pointer.unlink()
+    pointer.symlink_to(elsewhere)
+    with pytest.raises(BrokenRun, match="the hub lists config.json with"):
+        download_files("org/base", listing, ["config.json"], key="base.model")
+    assert elsewhere.read_text() == "mine"
+    assert not pointer.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("base", "status", "code"),
+    [
+        ("{model: org/base}", 501, 4),
+        ("{model: org/base, revision: v1}", 501, 4),
+        ("{model: org/base, revision: v1}", 401, 4),
+        ("{model: org/base, revision: v1}", None, 3),
+        ("COMMIT", 501, 0),
+        ("COMMIT", None, 0),
+    ],
+)
+def test_fetch__a_hub_out_of_order_says_nothing_about_a_name(
+    hub: type[FakeHub], pull_request: Callable[[str], Runner], tmp_path: Path, base: str, status: int | None, code: int
+) -> None:
+    runner = pull_request(base.replace("COMMIT", f"{{model: org/base, revision: {COMMIT}}}"))
+    environ = {"HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": hub.endpoint}
+    fetched = runner.step("fetch", **environ)
+    assert fetched.returncode == 0, fetched.stderr
+    hub.status = status
+    hub.repositories.clear()  # where there is no status: it says why, as for a private one without a token
+    fetched = runner.step("fetch", **environ)
+    assert fetched.returncode == code, fetched.stderr
+    assert (f"the hub answered {status} without" in fetched.stderr) is (code == 4)
+    alone = runner.step("answer", HF_HOME=environ["HF_HOME"], HF_HUB_OFFLINE="1")
+    assert alone.returncode == 0, alone.stderr
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "hint"),
+    [
+        ("all", 403, "Set HF_TOKEN, in a workflow the input `hf-token`, to a token that may read it."),
+        ("all", 404, "Run again later"),
+        ("all", 501, "Run again later"),
+        ("files", 403, "Set HF_TOKEN, in a workflow the input `hf-token`, to a token that may read it."),
+        ("files", 404, "Run again later"),
+        ("files", 501, "Run again later"),
+    ],
+)
+def test_fetch__says_what_the_hub_answered(hub: type[FakeHub], wanted: str, status: int, hint: str) -> None:
+    from gate.engine.base_model import fetch_base
+
+    if wanted == "all":
+        hub.status = status
+    else:
+        hub.file_status = status
+    with pytest.raises(BrokenRun) as broken:
+        fetch_base("org/base", "v1")
+    assert (
+        f"org/base@{'v1' if wanted == 'all' else COMMIT} could not be downloaded: the hub answered {status} without"
+        in str(broken.value)
+    )
+    assert hint in str(broken.value)
+
+
+def test_fetch__says_that_half_a_file_came(hub: type[FakeHub]) -> None:
+    from gate.engine.base_model import fetch_base
+
+    hub.file_status = 0
+    with pytest.raises(BrokenRun) as broken:
+        fetch_base("org/base", "v1")
+    assert "peer closed connection" in str(broken.value)

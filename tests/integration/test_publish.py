@@ -222,6 +222,22 @@ def test_publish__what_a_fork_says_opens_no_check(workflow: Workflow) -> None:
     assert "another commit than" in workflow.fake.bodies()[0]
 
 
+@pytest.mark.parametrize(("owner", "passed"), [("somebody", "false"), ("Codertocat", "true")])
+def test_publish__what_a_fork_says_sets_no_passed(workflow: Workflow, owner: str, passed: str) -> None:
+    after_fork(workflow)
+    assert isinstance(workflow.payload, dict)
+    workflow.payload["workflow_run"]["head_repository"]["full_name"] = f"{owner}/Hello-World"
+    outputs = workflow.publish(PASSING, GITHUB_TOKEN="").outputs
+    assert (outputs["verdict"], outputs["exit-code"], outputs["passed"]) == ("pass", "0", passed)
+
+
+def test_publish__an_event_that_cannot_be_read_sets_no_passed(workflow: Workflow) -> None:
+    workflow.event, workflow.payload = "workflow_run", {"workflow_run": {}}
+    step = workflow.publish(PASSING)
+    assert step.code == 3
+    assert (step.outputs["verdict"], step.outputs["passed"]) == ("pass", "false")
+
+
 @pytest.mark.parametrize(
     ("options", "broken"),
     [
