@@ -1,13 +1,28 @@
 """What a round that another run left may say in numbers."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
 
 import pytest
-from builders import a_comparison, a_distribution, a_failing_round, a_finding, a_round
+from builders import (
+    a_comparison,
+    a_distribution,
+    a_failing_round,
+    a_finding,
+    a_hypothesis,
+    a_labelled_pair,
+    a_pair,
+    a_round,
+    a_suite_summary,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gate import report
 from gate.domain import Comparison, Round
 from gate.errors import RecordsError
+from gate.stats.compare import compare
 from gate.stored_round import read_foreign_round
 
 TRADEOFF = {"measure": "tradeoff", "estimate": None, "against_estimate": None, "regressed": None, "fixed": None}
@@ -87,3 +102,44 @@ def test_read_foreign_round__what_runs_write_is_taken(tmp_path: Path) -> None:
     assert read_foreign_round(written(a_failing_round(), tmp_path)).comparisons
     round_ = a_round(comparisons=OUT_OF_POINTS, findings=(a_finding(guards=True),))
     assert read_foreign_round(written(round_, tmp_path)).comparisons == OUT_OF_POINTS
+
+
+SCORE = st.one_of(st.sampled_from([0.0, 0.5, 1.0, None]), st.floats(0, 1))
+CASE = st.tuples(SCORE, SCORE, st.sampled_from([None, "a", "b", "c"]), st.sampled_from("xyz"), st.sampled_from("xyz"))
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    cases=st.lists(CASE, min_size=1, max_size=25),
+    measure=st.sampled_from(["delta", "score", "flips"]),
+    metric=st.sampled_from(["mean", "macro_f1", "weighted_f1"]),
+    binary=st.booleans(),
+    relative=st.booleans(),
+)
+def test_read_foreign_round__whatever_a_comparison_says_is_possible(
+    cases: list[tuple[float | None, float | None, str | None, str, str]],
+    measure: Literal["delta", "score", "flips"],
+    metric: str,
+    binary: bool,
+    relative: bool,
+) -> None:
+    if metric != "mean":
+        pairs = [a_labelled_pair("x", mine, theirs, case=str(n)) for n, (_, _, _, mine, theirs) in enumerate(cases)]
+        measure, binary = "delta", False
+    else:
+        whole = {True: lambda score: None if score is None else float(score >= 0.5), False: lambda score: score}[binary]
+        pairs = [
+            a_pair(case=str(n), candidate=whole(mine), reference=whole(theirs), cluster=cluster)
+            for n, (mine, theirs, cluster, _, _) in enumerate(cases)
+        ]
+    asked = a_hypothesis(
+        measure=measure,
+        metric=metric,
+        relative=relative and measure == "delta" and metric == "mean",
+        score=0.9 if measure == "score" else None,
+    )
+    found = compare(asked, pairs, binary=binary, seed=0)
+    summary = a_suite_summary(n=len(pairs))
+    round_ = a_round(suites={found.suite: summary}, comparisons=(found,), findings=(a_finding(guards=True),))
+    with TemporaryDirectory() as folder:
+        assert read_foreign_round(written(round_, Path(folder))).comparisons == (found,)
