@@ -52,7 +52,7 @@ become() {
         PASSED+=(HF_HUB_OFFLINE)
     fi
     keep_only "${PASSED[@]}" "${OF_THE_HOST[@]}"
-    # A name that no variable of the shell can have goes past it, from whoever started it to whatever it starts.
+    # Bash hands on variables with names that it cannot hold itself, such as `a.b`, and does not list them.
     local entry
     local -a without=()
     while IFS= read -r -d '' entry; do

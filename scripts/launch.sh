@@ -6,7 +6,8 @@
 # Reads the inputs as GATE_* variables (see action.yml) and what the runner tells of the workflow run. Nothing that it
 # reads is ever run as code. It becomes the step (`exec`), so that signals reach it and its exit code is the step's:
 #   answer    has two parts: the first fetches models and sees the network, the model cache and at most HF_TOKEN; the
-#             second runs them and sees the GPU and no secret, in a container neither a network nor a cache to change
+#             second runs them and sees the GPU and no secret; in a container no model cache that it could change,
+#             and a network only where a server or a cluster answers
 #   compare   sees no network, no GPU, no cache and no secret
 #   publish   sees GITHUB_TOKEN, the network and the runner's files; no model and no GPU
 #   clean-up  removes what an earlier step of this job left behind
@@ -44,6 +45,7 @@ cancelled() { fail 130 "Interrupted: the job was cancelled."; }
 stopped_with() {
     case $1 in
         3 | 4 | 130) exit "$1" ;;
+        137) fail 4 "What fetches models was killed (exit code 137), perhaps because memory ran out." ;;
         *) fail 4 "What fetches models broke off (exit code $1); the reason is above." ;;
     esac
 }
@@ -101,8 +103,8 @@ prepare_folders() {
     # What an earlier use in the same job left here must not be taken for this one's results.
     export GATE_NEEDS_NETWORK=$SCRATCH/needs-network
     if [ "$STEP" = answer ]; then rm -rf -- "$GATE_WORK" "$GATE_NEEDS_NETWORK"; fi
-    # Whatever the step that runs the model left as a verdict is none, even if this step gets no further.
     if [ "$STEP" = compare ] || [ "$STEP" = publish ]; then only_plain_files; fi
+    # Whatever the step that runs the model left as a verdict is none, even if this step gets no further.
     if [ "$STEP" = compare ]; then remove_rounds; fi
     if [ "$STEP" != clean-up ]; then mkdir -p -- "$GATE_WORK" "$SCRATCH/home" "$SCRATCH/tmp"; fi
     HUB_CACHE=${GATE_HF_CACHE:-${HF_HOME:-${HOME:-$RUNNER_TEMP}/.cache/huggingface}}
@@ -137,7 +139,7 @@ check_inputs() {
     local folder
     for folder in "$HUB_CACHE" "$ANSWER_CACHE"; do
         if [[ $folder != /* || $folder = *[$'\n"']* ]]; then
-            fail 3 "The model cache $(shown "$folder") must be an absolute path without quotes and line breaks."
+            fail 3 "The cache folder $(shown "$folder") must be an absolute path without quotes and line breaks."
         fi
     done
     # Whoever commits files would bring models and answers of his own.
@@ -155,8 +157,8 @@ within() {
     [[ $one/ = "$other"/* ]]
 }
 
-# Answers of what was merged are never taken over from what is only proposed: whoever writes an adapter might write
-# into the cache that his run can reach.
+# Answers of what is on a branch already are never taken over from what is only proposed: whoever writes an adapter
+# might write into the cache that his run can reach. Whoever may push, or start a workflow by hand, is trusted.
 separate_answers() {
     case ${GITHUB_EVENT_NAME-} in
         push | schedule | workflow_dispatch | repository_dispatch) ANSWER_CACHE+=/merged ;;
@@ -186,13 +188,14 @@ choose_runtime() {
 
 run_on_host() {
     command -v gate >/dev/null || fail 4 "There is no command \`gate\` on this runner. Install it (pip install, see docs/action.md), or set \`runtime: docker\`."
-    gate --version >/dev/null || fail 4 "The command \`gate\` on this runner does not start; its reason is above. Install it again, or set \`runtime: docker\`."
     if [ "$STEP" = answer ]; then
         export HF_HOME=$SCRATCH/huggingface HF_HUB_CACHE=$HUB_CACHE/hub GATE_CACHE_DIR=$ANSWER_CACHE
     fi
     choose_gpus
     export HOME=$SCRATCH/home TMPDIR=$SCRATCH/tmp PYTHONSAFEPATH=1
     cd -- "$SCRATCH"
+    env -i PATH="$PATH" HOME="$HOME" LD_LIBRARY_PATH="${LD_LIBRARY_PATH-}" PYTHONSAFEPATH=1 gate --version >/dev/null ||
+        fail 4 "The command \`gate\` on this runner does not start; its reason is above. Install it again, or set \`runtime: docker\`."
     if [ "$STEP" = answer ]; then patiently become fetch || stopped_with "$?"; fi
     become "$STEP"
 }

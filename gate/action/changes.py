@@ -33,6 +33,7 @@ class Found:
     changed: tuple[str, ...]
     """Paths from the top of the repository; the path itself unless there are several."""
     removed: tuple[str, ...]
+    """Where an adapter was, and none is now, at or below; of several."""
 
 
 def find_adapters(top: Path, path: str, candidate: str, *, before: Sequence[str]) -> Found:
@@ -73,7 +74,7 @@ def find_adapters(top: Path, path: str, candidate: str, *, before: Sequence[str]
     odd = next((one for one in changed if not one.isprintable()), None)
     if odd is not None:
         raise UsageError(
-            f"{odd!r:.200}: the path of an adapter must be UTF-8 without control characters", fix="Rename the folder."
+            f"{odd!r:.200}: the path of an adapter must be UTF-8 of printable characters", fix="Rename the folder."
         )
     return Found(
         several=True,
@@ -83,7 +84,7 @@ def find_adapters(top: Path, path: str, candidate: str, *, before: Sequence[str]
 
 
 def has_changed(top: Path, path: str, candidate: str, *, before: Sequence[str]) -> bool:
-    """Whether a commit holds at a path what not every one of the others holds there; True if there are no others."""
+    """Whether what a commit holds at a path differs from what any of the others holds; True if there are no others."""
     now, *then = (entry_at(top, commit, path) if path else commit for commit in (candidate, *before))
     return not then or any(one != now for one in then)
 

@@ -12,7 +12,7 @@ from gate.adapters.checklist import refusal
 from gate.adapters.commit import LARGEST_ADAPTER_GIB, LARGEST_MODEL_GIB, MODEL_FILES, MOST_MODEL_FILES
 from gate.adapters.locate import PICKLE_FILE, WEIGHTS_FILE, locate
 from gate.adapters.peft_config import CONFIG_FILE
-from gate.transport.hub import commit_of, download, download_files, list_cached, list_repository, unreachable
+from gate.transport.hub import ask, commit_of, download, download_files, list_anywhere, unreachable
 
 _GIB = 1024**3
 
@@ -39,18 +39,18 @@ def adapter_from_hub(repository: str, revision: str, *, key: str) -> HubFolder:
     Raises:
         AdapterRefused: The repository holds no adapter, pickled weights, or too large ones.
         ConfigError: There is no such repository or revision, or it is not open to this user.
-        BrokenRun: The hub cannot be reached, and the cache has nothing.
+        BrokenRun: The hub is out of order, or cannot be reached, and the cache has nothing.
     """
-    listing = list_repository(repository, revision, key=key) or list_cached(repository, revision)
-    if listing is None:
-        raise unreachable(repository, revision)
+    listing = list_anywhere(repository, revision, key=key)
     place = f"{repository}@{revision}"
     within, note = locate(place, _files(listing.sizes), _folders(listing.sizes))
     paths = {name: "/".join(part for part in (within, name) if part) for name in (CONFIG_FILE, WEIGHTS_FILE)}
+    if listing.is_cached and not set(paths.values()) <= listing.sizes.keys():
+        raise unreachable(repository, revision)
     _refuse_incomplete(place, within, paths, listing.sizes)
     _check_size(place, [listing.sizes[path] for path in paths.values()], "an adapter", LARGEST_ADAPTER_GIB)
     folder = download_files(repository, listing, list(paths.values()), key=key)
-    return HubFolder(path=folder / within, commit=listing.commit, note=note)
+    return HubFolder(path=folder / within, commit=commit_of(folder), note=note)
 
 
 def model_from_hub(repository: str, revision: str | None, *, key: str) -> HubFolder:
@@ -66,7 +66,7 @@ def model_from_hub(repository: str, revision: str | None, *, key: str) -> HubFol
         ConfigError: As `adapter_from_hub`.
         BrokenRun: As `adapter_from_hub`.
     """
-    listing = list_repository(repository, revision, key=key)
+    listing = ask(repository, revision, key=key)
     if listing is None:
         folder = download(repository, revision, key=key, patterns=MODEL_FILES)
         return HubFolder(path=folder, commit=commit_of(folder), note=None)
@@ -75,7 +75,8 @@ def model_from_hub(repository: str, revision: str | None, *, key: str) -> HubFol
     if len(names) > MOST_MODEL_FILES:
         raise refusal("P32", f"{place}: {len(names):,} files, a model may have {MOST_MODEL_FILES:,}")
     _check_size(place, [listing.sizes[name] for name in names], "a model", LARGEST_MODEL_GIB)
-    return HubFolder(path=download_files(repository, listing, names, key=key), commit=listing.commit, note=None)
+    folder = download_files(repository, listing, names, key=key)
+    return HubFolder(path=folder, commit=commit_of(folder), note=None)
 
 
 def _files(sizes: Mapping[str, int]) -> Callable[[str], Sequence[str]]:

@@ -27,10 +27,13 @@ class Listing:
     """What a repository holds at one revision."""
 
     commit: str
+    """The full id; what was asked for where a server does not say."""
     revision: str | None
     """What was asked for: commit, tag or branch; None: the main branch."""
     sizes: Mapping[str, int]
     """Path of a file -> its size in bytes."""
+    is_cached: bool = False
+    """Whether this is what the cache holds, which need not be all."""
 
 
 def is_hub_id(text: str) -> bool:
@@ -67,6 +70,34 @@ def list_repository(repository: str, revision: str | None, *, key: str) -> Listi
     )
 
 
+def ask(repository: str, revision: str | None, *, key: str) -> Listing | None:
+    """See what a repository holds; takes and returns what `list_repository` does.
+
+    For a commit, which means the same for ever, a hub that is out of order or refuses is one that cannot be asked.
+    """
+    try:
+        return list_repository(repository, revision, key=key)
+    except (BrokenRun, ConfigError):
+        if revision is None or not _COMMIT.fullmatch(revision):
+            raise
+        return None
+
+
+def list_anywhere(repository: str, revision: str, *, key: str) -> Listing:
+    """See what a repository holds, or, where the hub cannot be asked, what the cache has of it.
+
+    Raises:
+        ConfigError: As of `list_repository`.
+        BrokenRun: As of `list_repository`; or the hub cannot be reached, and the cache has nothing.
+    """
+    listing = ask(repository, revision, key=key) or list_cached(repository, revision)
+    if listing is None:
+        listing = list_repository(repository, revision, key=key)  # to say why not
+    if listing is None:
+        raise unreachable(repository, revision)
+    return listing
+
+
 def list_cached(repository: str, revision: str) -> Listing | None:
     """See what the hub's cache holds of a repository, without asking the hub; None if it holds nothing of it."""
     from huggingface_hub import constants, scan_cache_dir
@@ -80,7 +111,7 @@ def list_cached(repository: str, revision: str) -> Listing | None:
     for one in found[0].revisions if found else ():
         if revision == one.commit_hash or revision in one.refs:
             sizes = {file.file_path.relative_to(one.snapshot_path).as_posix(): file.size_on_disk for file in one.files}
-            return Listing(commit=one.commit_hash, revision=revision, sizes=sizes)
+            return Listing(commit=one.commit_hash, revision=revision, sizes=sizes, is_cached=True)
     return None
 
 
@@ -113,29 +144,27 @@ def download_files(repository: str, listing: Listing, names: Sequence[str], *, k
     """Bring some of the listed files to the hub's cache; see `download`.
 
     Raises:
-        BrokenRun: Also if a file is not as long as listed; it is then no longer in the cache.
+        BrokenRun: Also if a file is not as long as listed, and it is then no longer in the cache; or if the revision
+            came to mean another commit meanwhile.
     """
     patterns = [escape(name) for name in names]
     path = download(repository, listing.commit, key=key, patterns=patterns)
     _refuse_other_sizes(path, repository, {name: listing.sizes[name] for name in names})
     if listing.revision != listing.commit:
         # The cache learns what the name stands for, so that a run without the network finds these files by it.
-        download(repository, listing.revision, key=key, patterns=patterns)
+        named = download(repository, listing.revision, key=key, patterns=patterns)
+        if named != path:
+            raise BrokenRun(f"{_shown(repository, listing.revision)} moved while it was fetched", fix="Run again.")
     return path
 
 
 def fetch(repository: str, revision: str | None, *, key: str, patterns: Sequence[str]) -> Path:
-    """Bring files that match patterns to the hub's cache, as long as the hub lists them.
+    """Bring files that match patterns to the hub's cache, and refuse one that has not the length that the hub lists.
 
     Where the hub cannot be reached the cache will do, and for a commit, which means the same for ever, also where the
     hub is out of order or refuses. Takes, returns and raises what `download` does.
     """
-    try:
-        listing = list_repository(repository, revision, key=key)
-    except (BrokenRun, ConfigError):
-        if revision is None or not _COMMIT.fullmatch(revision):
-            raise
-        listing = None
+    listing = ask(repository, revision, key=key)
     if listing is None:
         return download(repository, revision, key=key, patterns=patterns)
     names = [name for name in listing.sizes if any(fnmatchcase(name, pattern) for pattern in patterns)]
@@ -215,7 +244,7 @@ def _explained(repository: str, revision: str | None, key: str) -> Iterator[None
     except RevisionNotFoundError:
         raise ConfigError(
             f"{section}.revision: {repository} has no revision {revision!r:.80}",
-            fix="Use a commit of the repository's history.",
+            fix="Use a commit, tag or branch of the repository.",
         ) from None
     except (LocalEntryNotFoundError, ConnectionError) as problem:
         if (answer := _answer(problem)) is not None:

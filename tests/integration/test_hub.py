@@ -427,3 +427,33 @@ def test_fetch__says_that_half_a_file_came(hub: type[FakeHub]) -> None:
     with pytest.raises(BrokenRun) as broken:
         fetch_base("org/base", "v1")
     assert "peer closed connection" in str(broken.value)
+
+
+@pytest.mark.parametrize("status", [501, 401])
+def test_from_hub__a_pinned_candidate_in_the_cache_needs_no_leave_of_the_hub(hub: type[FakeHub], status: int) -> None:
+    from gate.adapters.hub import adapter_from_hub, model_from_hub
+
+    adapter = adapter_from_hub("org/adapter", COMMIT, key="candidate.adapter")
+    model = model_from_hub("org/tuned", COMMIT, key="candidate.model")
+    hub.status = status
+    assert adapter_from_hub("org/adapter", COMMIT, key="candidate.adapter") == adapter
+    assert model_from_hub("org/tuned", COMMIT, key="candidate.model") == model
+    for revision in ("v1", COMMIT):
+        with pytest.raises(BrokenRun, match=f"the hub answered {status}"):
+            adapter_from_hub("org/large" if revision == COMMIT else "org/adapter", revision, key="candidate.adapter")
+
+
+def test_adapter_from_hub__what_the_cache_lacks_the_repository_may_have(
+    hub: type[FakeHub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    from gate.adapters.hub import adapter_from_hub
+    from gate.transport.hub import download_files, list_repository
+
+    listing = list_repository("org/adapter", "v1", key="candidate.adapter")
+    assert listing is not None
+    download_files("org/adapter", listing, ["adapter_config.json"], key="candidate.adapter")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(BrokenRun, match="nor in the hub cache"):
+        adapter_from_hub("org/adapter", "v1", key="candidate.adapter")

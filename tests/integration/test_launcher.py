@@ -302,6 +302,14 @@ def test_launch__a_gate_on_the_host_that_does_not_start_is_no_verdict(job: Job) 
         assert "does not start" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["Answer", "Compare", "Publish"])
+def test_launch__on_the_host_no_python_starts_where_a_pull_request_can_plant_modules(job: Job, name: str) -> None:
+    (job.workspace / "sitecustomize.py").write_text(f"open({str(job.folder / 'owned')!r}, 'w')")
+    job.facts = {**job.facts, "PYTHONPATH": "."}
+    seen(job, name)
+    assert not (job.folder / "owned").exists()
+
+
 def test_launch__without_gate_on_the_host_it_says_what_to_do(job: Job) -> None:
     job.facts = {"PATH": "/usr/bin:/bin"}
     done = job.run_step("Answer", runtime="host")
