@@ -41,7 +41,7 @@ fail() {
 
 cancelled() { fail 130 "Interrupted: the job was cancelled."; }
 
-# stopped_with CODE: what another program ended with, as an exit code of the gate.
+# stopped_with CODE: ends the step as fetching ended, with an exit code of the gate that is no verdict.
 stopped_with() {
     case $1 in
         3 | 4 | 130) exit "$1" ;;
@@ -136,6 +136,10 @@ check_inputs() {
     if [[ ${GATE_NETWORK-} = -* || ${GATE_NETWORK-} = container:* ]]; then
         fail 3 "The input \`network\` is $(shown "$GATE_NETWORK"). Write none, host, or the name of a Docker network."
     fi
+    if [ "$STEP" = answer ]; then check_caches; fi
+}
+
+check_caches() {
     local folder
     for folder in "$HUB_CACHE" "$ANSWER_CACHE"; do
         if [[ $folder != /* || $folder = *[$'\n"']* ]]; then

@@ -282,6 +282,7 @@ def test_launch__no_cache_may_lie_where_a_pull_request_commits(
     done = job.run_step("Answer", runtime="host", **given)
     assert (done.code, done.stdout) == (3, "")
     assert "must lie outside the workspace" in done.stderr
+    seen(job, "Publish")  # which has no cache, and tells the pull request
 
 
 def test_launch__on_the_host_no_variable_slips_through_by_an_odd_name(job: Job) -> None:
