@@ -47,9 +47,9 @@ def stoppable(minutes: float | None, *, left_behind: Callable[[GateError], None]
         target=_end_in_time, args=(heard, over), kwargs={"left_behind": left_behind, "minutes": minutes}, daemon=True
     )
     guard.start()
-    if minutes is not None:
-        signal.setitimer(signal.ITIMER_REAL, minutes * 60)
     try:
+        if minutes is not None:
+            signal.setitimer(signal.ITIMER_REAL, minutes * 60)
         yield
         if stopped_by:  # the exception came where Python drops exceptions, as in a destructor
             raise KeyboardInterrupt
@@ -77,6 +77,7 @@ def _end_in_time(
         error = _reason(signals[0], minutes)
         try:
             left_behind(error)
+            os.write(2, f"gate: {error}\n".encode())  # not through a stream, which the main thread may hold
         finally:
             os._exit(error.exit_code)
 

@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +34,29 @@ def test_stoppable__a_signal_that_a_destructor_swallowed_still_ends_the_step() -
 def test_stoppable__a_deadline_is_a_broken_run() -> None:
     with pytest.raises(BrokenRun, match="longer than 0.0005 minutes"), stoppable(0.0005, left_behind=never):
         signal.pause()
+
+
+DEAF = """
+import time
+from pathlib import Path
+from gate.action.stopping import stoppable
+with stoppable(0.0005, left_behind=lambda error: Path("left").write_text(error.message)):
+    while True:
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            pass
+"""
+
+
+def test_stoppable__what_does_not_stop_is_ended_and_the_log_says_why(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", DEAF], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    left = (tmp_path / "left").read_text("utf-8")
+    assert left == "The run took longer than 0.0005 minutes (input `timeout-minutes`)."
+    assert (ran.returncode, ran.stdout) == (4, "")
+    assert ran.stderr.startswith(f"gate: {left}\n  Allow more")
 
 
 def test_stoppable__what_ends_in_time_is_left_alone() -> None:
