@@ -24,6 +24,8 @@ _SHORT_FOLDER = Path("/tmp")  # noqa: S108  # the name below it is random
 """Ray puts sockets below its folder, and a socket's path may have 107 characters."""
 
 _CONNECT_SECONDS = 10.0
+_RECONNECT_SECONDS = "180"
+"""Longer than the pool waits for a head that is gone and than leaving the cluster takes then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,9 @@ def import_ray() -> Any:
         ConfigError: If it is not installed.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when it is imported, and by the processes that it starts
+    # A minute after the head of its cluster is gone, Ray ends the process that uses it, with 1, which would be a
+    # verdict. The pool looks itself whether the head is there (`head_answers`) and says what happened.
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", _RECONNECT_SECONDS)
     try:
         import ray
     except ImportError:
@@ -91,12 +96,13 @@ def _brought_up(ray: Any, address: str) -> Iterator[None]:
     folder: str | None = None
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        found = _find(address)
+        found = _find(ray, address)
         if found is not None:
             _join(ray, found, given=None if address == "auto" else address)
         else:
             folder = tempfile.mkdtemp(prefix="gate-", dir=_SHORT_FOLDER if _SHORT_FOLDER.is_dir() else None)
-            _start(ray, folder)
+            with _off_the_network():
+                _start(ray, folder)
         _restore(handler)
         yield
     except SystemExit:  # what Ray makes of SIGTERM while it starts
@@ -108,7 +114,7 @@ def _brought_up(ray: Any, address: str) -> Iterator[None]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _find(address: str) -> str | None:
+def _find(ray: Any, address: str) -> str | None:
     """Where the cluster is; None if one of our own is to be started.
 
     Ray's own `auto` would join any cluster on this machine, also one that another run has started for itself.
@@ -118,7 +124,7 @@ def _find(address: str) -> str | None:
     from ray._private.services import get_ray_address_from_environment
 
     found: str | None = get_ray_address_from_environment(None, None)
-    if found in (None, "auto", "local") or (not os.environ.get("RAY_ADDRESS") and not _answers(str(found))):
+    if found in (None, "auto", "local") or (not os.environ.get("RAY_ADDRESS") and not _is_head(ray, str(found))):
         return None  # the file that names a machine's cluster outlives a cluster that was killed
     return found
 
@@ -129,7 +135,7 @@ def _join(ray: Any, address: str, *, given: str | None) -> None:
         "Start one with `ray start`, with the same versions of Ray and Python, or use `address: local`. "
         "A cluster that asks for a token needs RAY_AUTH_MODE=token."
     )
-    if not _answers(address):  # Ray itself would try for minutes
+    if not _is_head(ray, address):  # Ray itself would try for minutes
         raise BrokenRun(f"engine.address: no Ray cluster answers at {address}", fix=advice)
     try:
         ray.init(address=given, log_to_driver=False, logging_level="ERROR")
@@ -140,6 +146,29 @@ def _join(ray: Any, address: str, *, given: str | None) -> None:
             f"{text[0] if text else type(problem).__name__:.300}",
             fix=advice,
         ) from None
+
+
+def head_answers(ray: Any) -> bool:
+    """Whether the head of the cluster that is in use can be reached."""
+    if ray.util.client.ray.is_connected():  # its connection has another end, and is watched by Ray
+        return True
+    return _answers(ray.get_runtime_context().gcs_address)
+
+
+def _is_head(ray: Any, address: str) -> bool:
+    """Whether a Ray cluster answers there; takes up to 40 seconds where another program does."""
+    from ray._private.services import canonicalize_bootstrap_address
+
+    if "://" in address:  # of a client, for which Ray has a time limit of its own
+        return _answers(address)
+    try:
+        address = str(canonicalize_bootstrap_address(address))  # to Ray this machine is never 127.0.0.1
+        if not _answers(address):
+            return False
+        ray._raylet.GcsClient(address=address)
+    except Exception:  # noqa: BLE001 - Ray raises its own and Python's, and nobody lists which
+        return False
+    return True
 
 
 def _answers(address: str) -> bool:
@@ -167,6 +196,28 @@ def _start(ray: Any, folder: str) -> None:
     except Exception as problem:  # noqa: BLE001 - among others a plain Exception, where starting takes too long
         text = str(problem).strip().splitlines()
         raise BrokenRun(f"Ray cannot be started here: {text[0] if text else type(problem).__name__:.300}") from None
+
+
+@contextmanager
+def _off_the_network() -> Iterator[None]:
+    """Start processes that listen on the loopback interface only: Ray runs what anybody sends to its ports.
+
+    Ray does so where it has no clusters of several machines, which it believes of macOS and Windows. It reads the
+    variable when it is imported.
+    """
+    from ray._private import ray_constants
+
+    name = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    before, told = ray_constants.ENABLE_RAY_CLUSTER, os.environ.get(name)
+    ray_constants.ENABLE_RAY_CLUSTER, os.environ[name] = False, "0"
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        if told is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = told
 
 
 def _restore(handler: Any) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Self
 from gate import __version__
 from gate.domain import Response
 from gate.engine.base_model import BaseFolder
-from gate.engine.ray_cluster import Share, import_ray
+from gate.engine.ray_cluster import Share, head_answers, import_ray
 from gate.engine.ray_worker import Batches, Opened, RayWorker, Work
 from gate.engine.session import Request
 from gate.engine.transformers_engine import TransformersEngine
@@ -26,6 +26,8 @@ _MOST_TRIES = 3
 _POLL_SECONDS = 1.0
 _START_SECONDS = 1_800.0
 """A cluster that grows on demand may need this long to bring the first machine."""
+_HEAD_SECONDS = 60.0
+"""How long the head of a cluster may be silent: one that its keeper starts again is back by then."""
 _FIX = "Out of memory? Lower `engine: {batch_tokens: ...}`; finished answers are kept, the same command continues."
 
 
@@ -127,12 +129,20 @@ class WorkerPool:
 
     def _next_done(self) -> Any:
         """Wait until a worker has opened its arms, answered, or died."""
-        began = time.monotonic()
+        began = heard = time.monotonic()
         while True:
             done, _ = self._ray.wait([*self._starting, *self._busy], num_returns=1, timeout=_POLL_SECONDS)
             if done:
                 return done[0]
-            if not self._busy and time.monotonic() - began > _START_SECONDS:
+            now = time.monotonic()
+            if head_answers(self._ray):
+                heard = now
+            elif now - heard > _HEAD_SECONDS:
+                raise BrokenRun(
+                    f"the head of the Ray cluster has not answered for {_HEAD_SECONDS:.0f} seconds",
+                    fix="Finished answers are kept: once the cluster is back, the same command continues.",
+                )
+            if not self._busy and now - began > _START_SECONDS:
                 raise BrokenRun(
                     f"no Ray worker could start within {_START_SECONDS / 60:.0f} minutes",
                     fix="Is the cluster busy? `ray status` shows what is free.",

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,26 @@ from gate.engine.transformers_engine import TransformersEngine
 from gate.errors import AdapterRefused, BrokenRun, GateError
 
 ray = pytest.importorskip("ray", reason="the optional package `ray` is not installed")
-
-# One cluster on a machine at a time: a second one takes over the file that says where "the" cluster is.
-pytestmark = pytest.mark.xdist_group("ray")
+ray_constants = pytest.importorskip("ray._private.ray_constants")
 
 PATIENCE_SECONDS = 60
 SUITES = ("--suite", "facts", "--suite", "routing", "--limit", 12)
+
+
+PROBE = """
+import sys
+import ray
+
+@ray.remote(num_cpus=1)
+class Actor:
+    def answer(self):
+        return 1
+
+ray.init(address="local", num_cpus=2, object_store_memory=80_000_000, include_dashboard=False, log_to_driver=False,
+         logging_level="ERROR", _temp_dir=sys.argv[1])
+assert ray.get([actor.answer.remote() for actor in [Actor.remote(), Actor.remote()]]) == [1, 1]
+"""
+"""Nothing of ours: what Ray alone can do here."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,16 +61,27 @@ def environment() -> Iterator[None]:
         patch.setenv("RAY_worker_niceness", "0")
         patch.setenv("RAY_gcs_rpc_server_connect_timeout_s", "60")
         patch.setenv("RAY_agent_register_timeout_ms", "120000")
+        # Everything listens on the loopback interface.
+        patch.setenv(ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, "0")
+        patch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)
+        with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+            probe = [sys.executable, "-c", PROBE, folder]
+            ran = subprocess.run(probe, stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+        if ran.returncode != 0:
+            pytest.skip(f"Ray itself does not work on this machine: {ran.stderr.strip()[-300:]}")
         yield
 
 
 @pytest.fixture(scope="module")
 def cluster(environment: None) -> Iterator[None]:
-    """A cluster that somebody else runs: two CPUs and little memory. The gate must leave it alone."""
+    """A cluster that somebody else runs: two CPUs and little memory. The gate must leave it alone.
+
+    Tests that have clusters of their own come before those that share this one: one at a time is enough for a machine.
+    """
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
     before = signal.getsignal(signal.SIGTERM)
-    ray.init(num_cpus=2, object_store_memory=80_000_000, include_dashboard=False, log_to_driver=False,
-             logging_level="ERROR", _temp_dir=folder)  # fmt: skip
+    ray.init(address="local", num_cpus=2, object_store_memory=80_000_000, include_dashboard=False,
+             log_to_driver=False, logging_level="ERROR", _temp_dir=folder)  # fmt: skip
     yield
     assert ray.is_initialized()
     ray.shutdown()
@@ -104,6 +129,137 @@ def workers(driver: int) -> set[int]:
     return found
 
 
+def wait_until(ready: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    began = time.monotonic()
+    while not ready():
+        assert process.poll() is None, "the run ended before it could be disturbed"
+        assert time.monotonic() - began < PATIENCE_SECONDS
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_run__a_stopped_run_leaves_no_ray_behind(quickstart: Path, tmp_path: Path, stop: signal.Signals) -> None:
+    config = configure(quickstart, "{kind: ray, address: local, workers: 1, device: cpu, batch_tokens: 256}")
+    command = [sys.executable, "-m", "gate", "run", str(config), "--output", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def ready() -> bool:
+        if stop == signal.SIGINT:  # while the worker is still loading the model
+            return bool(workers(process.pid))
+        file = tmp_path / "out" / "responses.jsonl"
+        return file.exists() and file.stat().st_size > 0
+
+    wait_until(ready, process)
+    started = psutil.Process(process.pid).children(recursive=True)
+    assert any("raylet" in one.name() for one in started)
+    process.send_signal(stop)
+    report, complaint = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 130, complaint
+    assert complaint.endswith("interrupted. Finished answers are kept: the same command continues.\n")
+    assert ("Traceback" in complaint, report) == (False, "")
+    _, alive = psutil.wait_procs(started, timeout=PATIENCE_SECONDS)
+    assert not alive
+
+
+IMPATIENT = """
+import sys
+from gate.cli import execute
+from gate.engine import ray_pool
+ray_pool._HEAD_SECONDS = 1.0
+sys.exit(execute(sys.argv[1:]))
+"""
+
+
+def test_run__a_cluster_that_loses_its_head_breaks_the_run(quickstart: Path, tmp_path: Path) -> None:
+    """Left to itself, Ray ends the process a minute later, with the exit code of a failed gate."""
+    config = configure(quickstart, "{kind: ray, address: local, workers: 1, device: cpu}")
+    command = [sys.executable, "-c", IMPATIENT, "run", str(config), "--output", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: workers(process.pid), process)
+    started = psutil.Process(process.pid).children(recursive=True)
+    for pid in workers(process.pid):  # nothing is heard of it any more
+        os.kill(pid, signal.SIGSTOP)
+    (head,) = [one for one in started if one.name() == "gcs_server"]
+    head.kill()
+    report, complaint = process.communicate(timeout=PATIENCE_SECONDS)
+    for one in started:  # two helpers of Ray go on looking for the head for some minutes
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    assert (process.returncode, report) == (4, ""), complaint
+    assert "gate: the head of the Ray cluster has not answered for 1 seconds\n" in complaint
+    assert "Traceback" not in complaint
+
+
+def test_run__a_cluster_of_our_own_listens_to_this_machine_only(quickstart: Path, tmp_path: Path) -> None:
+    config = configure(quickstart, "{kind: ray, address: local, workers: 1, device: cpu}")
+    command = [sys.executable, "-m", "gate", "run", str(config), "--output", str(tmp_path / "out")]
+    environment = {name: value for name, value in os.environ.items() if "OSX_CLUSTER" not in name}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    wait_until(lambda: workers(process.pid), process)
+    family = {process.pid, *(one.pid for one in psutil.Process(process.pid).children(recursive=True))}
+    places = {
+        one.laddr.ip for one in psutil.net_connections("tcp") if one.pid in family and one.status == psutil.CONN_LISTEN
+    }
+    process.terminate()
+    process.communicate(timeout=PATIENCE_SECONDS)
+    assert places
+    assert {place.removeprefix("::ffff:") for place in places} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "nowhere.invalid:6379"])
+def test_run__a_cluster_that_is_not_there_breaks_the_run(
+    gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    with socket.socket() as taken:  # bound, but nobody listens
+        taken.bind(("127.0.0.1", 0))
+        address = address.format(port=taken.getsockname()[1])
+        monkeypatch.setattr(ray, "is_initialized", lambda: False)
+        monkeypatch.setattr(ray, "shutdown", lambda: None)
+        config = configure(quickstart, f"{{kind: ray, address: '{address}'}}")
+        ran = gate("answer", config, *SUITES, "--output", tmp_path / "out")
+    assert ran.code == 4
+    assert f"gate: engine.address: no Ray cluster answers at {address}\n" in ran.err
+
+
+def test_run__who_listens_there_but_is_no_cluster_breaks_the_run(quickstart: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        config = configure(quickstart, f"{{kind: ray, address: '{address}'}}")
+        command = [sys.executable, "-m", "gate", "answer", str(config), "--output", str(tmp_path / "out")]
+        soon = {f"RAY_{name}": "1" for name in ("py_gcs_connect_timeout_s", "gcs_rpc_server_connect_timeout_s")}
+        ran = subprocess.run(
+            command, env=os.environ | soon, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+        )
+    assert ran.returncode == 4
+    assert f"gate: engine.address: no Ray cluster answers at {address}\n" in ran.stderr
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, ray.exceptions.RaySystemError, Exception])
+def test_run__a_cluster_that_does_not_start_breaks_the_run(
+    gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def init(**_: Any) -> None:
+        raise kind("timed out\nand a second line")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(ray, "init", init)
+    ran = gate("answer", configure(quickstart, "{kind: ray, address: local}"), *SUITES, "--output", tmp_path / "out")
+    assert ran.code == 4
+    assert "Ray cannot be started here: " in ran.err
+    assert "timed out\n" in ran.err
+    assert "bug in gate" not in ran.err
+
+
+def test_run__without_ray_says_how_to_install_it(
+    gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    ran = gate("answer", configure(quickstart, "{kind: ray}"), *SUITES, "--output", tmp_path / "out")
+    assert ran.code == 3
+    assert "pip install 'finetune-gate[ray]'" in ran.err
+
+
 def test_run__two_ray_workers_answer_as_one_process_even_if_killed(
     gate: Gate, quickstart: Path, tmp_path: Path, cluster: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,94 +290,20 @@ def test_run__two_ray_workers_answer_as_one_process_even_if_killed(
     assert "24 reference answers from the cache" in gate("answer", plain, *SUITES, "--output", tmp_path / "warm").err
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_run__a_stopped_run_leaves_no_ray_behind(quickstart: Path, tmp_path: Path, stop: signal.Signals) -> None:
-    config = configure(quickstart, "{kind: ray, address: local, workers: 1, device: cpu, batch_tokens: 256}")
-    command = [sys.executable, "-m", "gate", "run", str(config), "--output", str(tmp_path / "out")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def running() -> list[psutil.Process]:
-        return psutil.Process(process.pid).children(recursive=True)
-
-    def ready() -> bool:
-        if stop == signal.SIGINT:  # while the worker is still loading the model
-            return bool(workers(process.pid))
-        file = tmp_path / "out" / "responses.jsonl"
-        return file.exists() and file.stat().st_size > 0
-
-    began = time.monotonic()
-    while not ready():
-        assert process.poll() is None, "the run ended before it could be stopped"
-        assert time.monotonic() - began < PATIENCE_SECONDS
-        time.sleep(0.05)
-    started = running()
-    assert any("raylet" in one.name() for one in started)
-    process.send_signal(stop)
-    report, complaint = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == 130, complaint
-    assert complaint.endswith("interrupted. Finished answers are kept: the same command continues.\n")
-    assert ("Traceback" in complaint, report) == (False, "")
-    _, alive = psutil.wait_procs(started, timeout=PATIENCE_SECONDS)
-    assert not alive
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "nowhere.invalid:6379"])
-def test_run__a_cluster_that_is_not_there_breaks_the_run(
-    gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    with socket.socket() as taken:  # bound, but nobody listens
-        taken.bind(("127.0.0.1", 0))
-        address = address.format(port=taken.getsockname()[1])
-        monkeypatch.setattr(ray, "is_initialized", lambda: False)
-        monkeypatch.setattr(ray, "shutdown", lambda: None)
-        config = configure(quickstart, f"{{kind: ray, address: '{address}'}}")
-        ran = gate("answer", config, *SUITES, "--output", tmp_path / "out")
-    assert ran.code == 4
-    assert f"gate: engine.address: no Ray cluster answers at {address}\n" in ran.err
-
-
 def test_run__a_cluster_that_refuses_breaks_the_run(
-    gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gate: Gate, quickstart: Path, tmp_path: Path, cluster: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def init(**_: Any) -> None:
         raise RuntimeError("Version mismatch\nand a second line")
 
+    address = ray.get_runtime_context().gcs_address
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     monkeypatch.setattr(ray, "init", init)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"127.0.0.1:{server.getsockname()[1]}"
-        monkeypatch.setenv("RAY_ADDRESS", address)
-        config = configure(quickstart, "{kind: ray}")
-        ran = gate("answer", config, *SUITES, "--output", tmp_path / "out")
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    ran = gate("answer", configure(quickstart, "{kind: ray}"), *SUITES, "--output", tmp_path / "out")
     assert ran.code == 4
     assert f"the Ray cluster at {address} cannot be joined: Version mismatch\n" in ran.err
-
-
-@pytest.mark.parametrize("kind", [RuntimeError, ray.exceptions.RaySystemError, Exception])
-def test_run__a_cluster_that_does_not_start_breaks_the_run(
-    gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
-) -> None:
-    def init(**_: Any) -> None:
-        raise kind("timed out\nand a second line")
-
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "shutdown", lambda: None)
-    monkeypatch.setattr(ray, "init", init)
-    ran = gate("answer", configure(quickstart, "{kind: ray, address: local}"), *SUITES, "--output", tmp_path / "out")
-    assert ran.code == 4
-    assert "Ray cannot be started here: " in ran.err
-    assert "timed out\n" in ran.err
-    assert "bug in gate" not in ran.err
-
-
-def test_run__without_ray_says_how_to_install_it(
-    gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    ran = gate("answer", configure(quickstart, "{kind: ray}"), *SUITES, "--output", tmp_path / "out")
-    assert ran.code == 3
-    assert "pip install 'finetune-gate[ray]'" in ran.err
 
 
 # What follows is about the pool: its workers are real processes of the cluster that hold no model.
