@@ -12,9 +12,6 @@ from gate.data import load_cases
 from gate.domain import REUSED
 from gate.round_parts import EVIDENCE_CASES
 
-# In one process: its run is made once.
-pytestmark = pytest.mark.xdist_group("quickstart")
-
 
 @pytest.fixture(scope="module")
 def forgetful(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str, Path]:
