@@ -1,4 +1,4 @@
-"""`engine: {kind: ray}` on a real cluster of two workers on this machine."""
+"""`engine: {kind: ray}` on a real cluster of two workers on this machine, which `.ci/ray` gives to these tests alone."""
 
 import contextlib
 import dataclasses
@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 from conftest import Gate
+from ray_fixtures import SUITES, configure
 
 from gate import __version__ as gate_version
 from gate.domain import Arm, Response
@@ -30,27 +30,13 @@ from gate.engine.session import Prompt, Request, Settings
 from gate.engine.transformers_engine import TransformersEngine
 from gate.errors import AdapterRefused, BrokenRun, GateError
 
-ray = pytest.importorskip("ray", reason="the optional package `ray` is not installed")
-ray_constants = pytest.importorskip("ray._private.ray_constants")
+if not os.environ.get("GATE_TEST_RAY"):
+    pytest.skip("needs a machine on which Ray works, and that for itself: run .ci/ray", allow_module_level=True)
+
+import ray
+from ray._private import ray_constants
 
 PATIENCE_SECONDS = 60
-SUITES = ("--suite", "facts", "--suite", "routing", "--limit", 12)
-
-
-PROBE = """
-import sys
-import ray
-
-@ray.remote(num_cpus=1)
-class Actor:
-    def answer(self):
-        return 1
-
-ray.init(address="local", num_cpus=2, object_store_memory=80_000_000, include_dashboard=False, log_to_driver=False,
-         logging_level="ERROR", _temp_dir=sys.argv[1])
-assert ray.get([actor.answer.remote() for actor in [Actor.remote(), Actor.remote()]]) == [1, 1]
-"""
-"""Nothing of ours: what Ray alone can do here."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -64,11 +50,6 @@ def environment() -> Iterator[None]:
         # Everything listens on the loopback interface.
         patch.setenv(ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, "0")
         patch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)
-        with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-            probe = [sys.executable, "-c", PROBE, folder]
-            ran = subprocess.run(probe, stderr=subprocess.PIPE, text=True, timeout=300, check=False)
-        if ran.returncode != 0:
-            pytest.skip(f"Ray itself does not work on this machine: {ran.stderr.strip()[-300:]}")
         yield
 
 
@@ -87,14 +68,6 @@ def cluster(environment: None) -> Iterator[None]:
     ray.shutdown()
     signal.signal(signal.SIGTERM, before)
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def configure(quickstart: Path, engine: str) -> Path:
-    text = (quickstart / "gate.yaml").read_text("utf-8")
-    (line,) = [line for line in text.splitlines() if line.startswith("engine:")]
-    path = quickstart / "other.yaml"
-    path.write_text(text.replace(line, f"engine: {engine}"), encoding="utf-8")
-    return path
 
 
 def answers(output: Path) -> str:
@@ -204,60 +177,6 @@ def test_run__a_cluster_of_our_own_listens_to_this_machine_only(quickstart: Path
     process.communicate(timeout=PATIENCE_SECONDS)
     assert places
     assert {place.removeprefix("::ffff:") for place in places} == {"127.0.0.1"}
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "nowhere.invalid:6379"])
-def test_run__a_cluster_that_is_not_there_breaks_the_run(
-    gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    with socket.socket() as taken:  # bound, but nobody listens
-        taken.bind(("127.0.0.1", 0))
-        address = address.format(port=taken.getsockname()[1])
-        monkeypatch.setattr(ray, "is_initialized", lambda: False)
-        monkeypatch.setattr(ray, "shutdown", lambda: None)
-        config = configure(quickstart, f"{{kind: ray, address: '{address}'}}")
-        ran = gate("answer", config, *SUITES, "--output", tmp_path / "out")
-    assert ran.code == 4
-    assert f"gate: engine.address: no Ray cluster answers at {address}\n" in ran.err
-
-
-def test_run__who_listens_there_but_is_no_cluster_breaks_the_run(quickstart: Path, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"127.0.0.1:{server.getsockname()[1]}"
-        config = configure(quickstart, f"{{kind: ray, address: '{address}'}}")
-        command = [sys.executable, "-m", "gate", "answer", str(config), "--output", str(tmp_path / "out")]
-        soon = {f"RAY_{name}": "1" for name in ("py_gcs_connect_timeout_s", "gcs_rpc_server_connect_timeout_s")}
-        ran = subprocess.run(
-            command, env=os.environ | soon, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
-        )
-    assert ran.returncode == 4
-    assert f"gate: engine.address: no Ray cluster answers at {address}\n" in ran.stderr
-
-
-@pytest.mark.parametrize("kind", [RuntimeError, ray.exceptions.RaySystemError, Exception])
-def test_run__a_cluster_that_does_not_start_breaks_the_run(
-    gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
-) -> None:
-    def init(**_: Any) -> None:
-        raise kind("timed out\nand a second line")
-
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "shutdown", lambda: None)
-    monkeypatch.setattr(ray, "init", init)
-    ran = gate("answer", configure(quickstart, "{kind: ray, address: local}"), *SUITES, "--output", tmp_path / "out")
-    assert ran.code == 4
-    assert "Ray cannot be started here: " in ran.err
-    assert "timed out\n" in ran.err
-    assert "bug in gate" not in ran.err
-
-
-def test_run__without_ray_says_how_to_install_it(
-    gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    ran = gate("answer", configure(quickstart, "{kind: ray}"), *SUITES, "--output", tmp_path / "out")
-    assert ran.code == 3
-    assert "pip install 'finetune-gate[ray]'" in ran.err
 
 
 def test_run__two_ray_workers_answer_as_one_process_even_if_killed(
