@@ -16,6 +16,7 @@ from gate.errors import BrokenRun, GateError, Interrupted
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 _STOPPING_SECONDS = 5.0
 """From a signal to the end, whatever is being computed; a runner waits for 7.5."""
+_SAYING_SECONDS = 1.0
 
 
 @contextmanager
@@ -77,9 +78,16 @@ def _end_in_time(
         error = _reason(signals[0], minutes)
         try:
             left_behind(error)
-            os.write(2, f"gate: {error}\n".encode())  # not through a stream, which the main thread may hold
         finally:
+            _say(f"gate: {error}\n")
             os._exit(error.exit_code)
+
+
+def _say(text: str) -> None:
+    """Write to stderr: not through the stream, which the main thread may hold, nor for ever, if nobody reads."""
+    saying = threading.Thread(target=os.write, args=(2, text.encode()), daemon=True)
+    saying.start()
+    saying.join(_SAYING_SECONDS)
 
 
 def _reason(signum: int, minutes: float | None) -> GateError:

@@ -10,7 +10,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ _SHORT_FOLDER = Path("/tmp")  # noqa: S108  # the name below it is random
 """Ray puts sockets below its folder, and a socket's path may have 107 characters."""
 
 _CONNECT_SECONDS = 10.0
-_RECONNECT_SECONDS = "180"
-"""Longer than the pool waits for a head that is gone and than leaving the cluster takes then."""
+_RECONNECT_SECONDS = 180
+"""More than the minute that the pool waits for a head that is gone, and the 10 seconds that leaving takes then."""
+_RECONNECT = "RAY_gcs_rpc_server_reconnect_timeout_s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +56,10 @@ def import_ray() -> Any:
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when it is imported, and by the processes that it starts
     # A minute after the head of its cluster is gone, Ray ends the process that uses it, with 1, which would be a
-    # verdict. The pool looks itself whether the head is there (`head_answers`) and says what happened.
-    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", _RECONNECT_SECONDS)
+    # verdict. The pool looks itself whether the head is there (`head_listens`), and says what happened, before that.
+    told = os.environ.get(_RECONNECT, "")
+    if not told.isdecimal() or int(told) < _RECONNECT_SECONDS:
+        os.environ[_RECONNECT] = str(_RECONNECT_SECONDS)
     try:
         import ray
     except ImportError:
@@ -94,6 +97,8 @@ def cluster(address: str) -> Iterator[Sequence[Node]]:
 @contextmanager
 def _brought_up(ray: Any, address: str) -> Iterator[None]:
     folder: str | None = None
+    before = _processes()
+    ours: set[Any] = set()
     handler = signal.getsignal(signal.SIGTERM)
     try:
         found = _find(ray, address)
@@ -103,6 +108,7 @@ def _brought_up(ray: Any, address: str) -> Iterator[None]:
             folder = tempfile.mkdtemp(prefix="gate-", dir=_SHORT_FOLDER if _SHORT_FOLDER.is_dir() else None)
             with _off_the_network():
                 _start(ray, folder)
+            ours = _processes() - before
         _restore(handler)
         yield
     except SystemExit:  # what Ray makes of SIGTERM while it starts
@@ -110,6 +116,7 @@ def _brought_up(ray: Any, address: str) -> Iterator[None]:
     finally:
         ray.shutdown()
         _restore(handler)
+        _end(ours)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -124,7 +131,7 @@ def _find(ray: Any, address: str) -> str | None:
     from ray._private.services import get_ray_address_from_environment
 
     found: str | None = get_ray_address_from_environment(None, None)
-    if found in (None, "auto", "local") or (not os.environ.get("RAY_ADDRESS") and not _is_head(ray, str(found))):
+    if found in (None, "auto", "local") or (not os.environ.get("RAY_ADDRESS") and not _is_cluster(ray, str(found))):
         return None  # the file that names a machine's cluster outlives a cluster that was killed
     return found
 
@@ -135,28 +142,25 @@ def _join(ray: Any, address: str, *, given: str | None) -> None:
         "Start one with `ray start`, with the same versions of Ray and Python, or use `address: local`. "
         "A cluster that asks for a token needs RAY_AUTH_MODE=token."
     )
-    if not _is_head(ray, address):  # Ray itself would try for minutes
+    if not _is_cluster(ray, address):  # Ray itself would try for minutes
         raise BrokenRun(f"engine.address: no Ray cluster answers at {address}", fix=advice)
     try:
         ray.init(address=given, log_to_driver=False, logging_level="ERROR")
     except Exception as problem:  # noqa: BLE001 - Ray raises its own and Python's, and nobody lists which
-        text = str(problem).strip().splitlines()
         raise BrokenRun(
-            f"engine.address: the Ray cluster at {address} cannot be joined: "
-            f"{text[0] if text else type(problem).__name__:.300}",
-            fix=advice,
+            f"engine.address: the Ray cluster at {address} cannot be joined: {first_line(problem)}", fix=advice
         ) from None
 
 
-def head_answers(ray: Any) -> bool:
-    """Whether the head of the cluster that is in use can be reached."""
-    if ray.util.client.ray.is_connected():  # its connection has another end, and is watched by Ray
+def head_listens(ray: Any) -> bool:
+    """Whether the head of the cluster that is in use is there."""
+    if ray.util.client.ray.is_connected():  # a client knows no head; it raises where its own connection is lost
         return True
     return _answers(ray.get_runtime_context().gcs_address)
 
 
-def _is_head(ray: Any, address: str) -> bool:
-    """Whether a Ray cluster answers there; takes up to 40 seconds where another program does."""
+def _is_cluster(ray: Any, address: str) -> bool:
+    """Whether a Ray cluster answers there. Where another program listens, Ray asks it for 40 seconds."""
     from ray._private.services import canonicalize_bootstrap_address
 
     if "://" in address:  # of a client, for which Ray has a time limit of its own
@@ -194,16 +198,15 @@ def _start(ray: Any, folder: str) -> None:
             _temp_dir=folder,
         )
     except Exception as problem:  # noqa: BLE001 - among others a plain Exception, where starting takes too long
-        text = str(problem).strip().splitlines()
-        raise BrokenRun(f"Ray cannot be started here: {text[0] if text else type(problem).__name__:.300}") from None
+        raise BrokenRun(f"Ray cannot be started here: {first_line(problem)}") from None
 
 
 @contextmanager
 def _off_the_network() -> Iterator[None]:
-    """Start processes that listen on the loopback interface only: Ray runs what anybody sends to its ports.
+    """Let what is started listen on the loopback interface only, because Ray runs what anybody sends to its ports.
 
-    Ray does so where it has no clusters of several machines, which it believes of macOS and Windows. It reads the
-    variable when it is imported.
+    It does so by itself where it knows no clusters of several machines: on macOS and Windows. The variable tells it
+    that of this machine; the constant is what it made of the variable when it was imported.
     """
     from ray._private import ray_constants
 
@@ -218,6 +221,28 @@ def _off_the_network() -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = told
+
+
+def _processes() -> set[Any]:
+    """What this process and its children have started."""
+    import psutil
+
+    return set(psutil.Process().children(recursive=True))
+
+
+def _end(processes: set[Any]) -> None:
+    """End what Ray has not ended: without the head of the cluster, some would look for it for minutes."""
+    import psutil
+
+    for process in processes:
+        with suppress(psutil.Error):
+            process.kill()
+
+
+def first_line(problem: BaseException | None) -> str:
+    """The first line of what an exception says, with its name; Ray appends whole stack traces."""
+    lines = str(problem).strip().splitlines()
+    return f"{type(problem).__name__}: {lines[0]:.300}" if lines else type(problem).__name__
 
 
 def _restore(handler: Any) -> None:

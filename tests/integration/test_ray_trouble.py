@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import Gate
-from ray_fixtures import SUITES, configure
+from ray_quickstart import SUITES, configure
 
 ray = pytest.importorskip("ray", reason="the optional package `ray` is not installed")
 
@@ -35,7 +35,10 @@ def test_run__who_listens_there_but_is_no_cluster_breaks_the_run(quickstart: Pat
         config = configure(quickstart, f"{{kind: ray, address: '{address}'}}")
         command = [sys.executable, "-m", "gate", "answer", str(config), "--output", str(tmp_path / "out")]
         soon = {f"RAY_{name}": "1" for name in ("py_gcs_connect_timeout_s", "gcs_rpc_server_connect_timeout_s")}
-        ran = subprocess.run(command, env=os.environ | soon, capture_output=True, text=True, timeout=60, check=False)
+        soon["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # else Ray takes 127.0.0.1 for this machine's other address
+        ran = subprocess.run(command, env=os.environ | soon, capture_output=True, text=True, timeout=300, check=False)
+        server.settimeout(1)
+        server.accept()[0].close()
     assert ran.returncode == 4
     assert f"gate: engine.address: no Ray cluster answers at {address}\n" in ran.stderr
 

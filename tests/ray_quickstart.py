@@ -1,9 +1,9 @@
-"""The quickstart, asked by the engine `ray`."""
+"""The quickstart, answered by the engine `ray`."""
 
 from pathlib import Path
 
 SUITES = ("--suite", "facts", "--suite", "routing", "--limit", 12)
-"""Few questions."""
+"""Options: 24 questions."""
 
 
 def configure(quickstart: Path, engine: str) -> Path:
