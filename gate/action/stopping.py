@@ -32,10 +32,12 @@ def stoppable(minutes: float | None, *, left_behind: Callable[[GateError], None]
         BrokenRun: The deadline passed.
     """
     stopped_by: list[int] = []
+    is_open = False
 
     def on_signal(signum: int, _frame: FrameType | None) -> None:
         stopped_by.append(signum)
-        if len(stopped_by) == 1:  # a second signal must not interrupt what the first one began
+        # A second signal must not interrupt what the first one began, nor any signal what is set up and cleared here.
+        if is_open and len(stopped_by) == 1:
             raise KeyboardInterrupt
 
     over = threading.Event()
@@ -51,20 +53,30 @@ def stoppable(minutes: float | None, *, left_behind: Callable[[GateError], None]
     try:
         if minutes is not None:
             signal.setitimer(signal.ITIMER_REAL, minutes * 60)
-        yield
-        if stopped_by:  # the exception came where Python drops exceptions, as in a destructor
+        try:
+            is_open = True
+            if not stopped_by:
+                yield
+        finally:
+            is_open = False
+        # Else the exception came where Python drops exceptions, as in a destructor, or where it could not be raised.
+        if stopped_by:
             raise KeyboardInterrupt
-    except KeyboardInterrupt:
-        raise _reason(stopped_by[0] if stopped_by else signal.SIGINT, minutes) from None
+    except BaseException as problem:
+        if stopped_by or isinstance(problem, KeyboardInterrupt):  # a library may have made another exception of it
+            raise _reason(stopped_by[0] if stopped_by else signal.SIGINT, minutes) from None
+        raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         over.set()
         signal.set_wakeup_fd(earlier_fd)
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
         os.close(said)  # ends the guard
         guard.join()
         os.close(heard)
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+    if stopped_by:  # while this was cleared
+        raise _reason(stopped_by[0], minutes)
 
 
 def _end_in_time(

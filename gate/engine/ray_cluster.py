@@ -1,16 +1,12 @@
 """The Ray cluster: joined where there is one, else started on this machine, and left as it was found.
 
-Ray is quiet here: no dashboard, no usage statistics, no log lines among the gate's. What runs in the cluster is not
-this module's business.
+No dashboard and no usage statistics. What runs in the cluster is not this module's business.
 """
 
 import os
-import shutil
-import signal
 import socket
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +16,7 @@ from gate.errors import BrokenRun, ConfigError
 
 _STORE_BYTES = 100_000_000
 """Shared memory of a cluster of our own. Prompts and answers pass through it, weights do not."""
-_SHORT_FOLDER = Path("/tmp")  # noqa: S108  # the name below it is random
-"""Ray puts sockets below its folder, and a socket's path may have 107 characters."""
-
 _CONNECT_SECONDS = 10.0
-_RECONNECT_SECONDS = 180
-"""More than the minute that the pool waits for a head that is gone, and the 10 seconds that leaving takes then."""
-_RECONNECT = "RAY_gcs_rpc_server_reconnect_timeout_s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,77 +38,33 @@ class Share:
     """For each."""
 
 
-def import_ray() -> Any:
-    """Import Ray.
-
-    Raises:
-        ConfigError: If it is not installed.
-    """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when it is imported, and by the processes that it starts
-    # A minute after the head of its cluster is gone, Ray ends the process that uses it, with 1, which would be a
-    # verdict. The pool looks itself whether the head is there (`head_listens`), and says what happened, before that.
-    told = os.environ.get(_RECONNECT, "")
-    if not told.isdecimal() or int(told) < _RECONNECT_SECONDS:
-        os.environ[_RECONNECT] = str(_RECONNECT_SECONDS)
-    try:
-        import ray
-    except ImportError:
-        raise ConfigError(
-            "engine.kind: ray needs the package `ray`, which is not installed",
-            fix="Install it: pip install 'finetune-gate[ray]'.",
-        ) from None
-    return ray
-
-
 @contextmanager
-def cluster(address: str) -> Iterator[Sequence[Node]]:
+def cluster(address: str, *, folder: Path) -> Iterator[Sequence[Node]]:
     """Join or start a cluster; what was started is stopped in the end, what was joined goes on.
 
     Args:
         address: `auto` (the one that RAY_ADDRESS names or that runs on this machine, else one of our own), `local`
             (one of our own), or where the cluster is.
+        folder: Where one of our own keeps its files.
 
     Yields:
         Its machines.
 
     Raises:
-        ConfigError: If Ray is not installed.
         BrokenRun: If the cluster is not to be reached, or cannot be started.
     """
-    ray = import_ray()
-    with _hushed():
-        if ray.is_initialized():  # by whoever calls this as a library, and it is theirs
-            yield _nodes(ray)
-        else:
-            with _brought_up(ray, address):
-                yield _nodes(ray)
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when it is imported, and by the processes that it starts
+    import ray
 
-
-@contextmanager
-def _brought_up(ray: Any, address: str) -> Iterator[None]:
-    folder: str | None = None
-    before = _processes()
-    ours: set[Any] = set()
-    handler = signal.getsignal(signal.SIGTERM)
+    found = _find(ray, address)
     try:
-        found = _find(ray, address)
         if found is not None:
             _join(ray, found, given=None if address == "auto" else address)
         else:
-            folder = tempfile.mkdtemp(prefix="gate-", dir=_SHORT_FOLDER if _SHORT_FOLDER.is_dir() else None)
-            with _off_the_network():
-                _start(ray, folder)
-            ours = _processes() - before
-        _restore(handler)
-        yield
-    except SystemExit:  # what Ray makes of SIGTERM while it starts
-        raise KeyboardInterrupt from None
+            _start(ray, folder)
+        yield _nodes(ray)
     finally:
         ray.shutdown()
-        _restore(handler)
-        _end(ours)
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _find(ray: Any, address: str) -> str | None:
@@ -131,7 +77,9 @@ def _find(ray: Any, address: str) -> str | None:
     from ray._private.services import get_ray_address_from_environment
 
     found: str | None = get_ray_address_from_environment(None, None)
-    if found in (None, "auto", "local") or (not os.environ.get("RAY_ADDRESS") and not _is_cluster(ray, str(found))):
+    if found in (None, "auto", "local") or (
+        not os.environ.get("RAY_ADDRESS") and _refusal(ray, str(found)) is not None
+    ):
         return None  # the file that names a machine's cluster outlives a cluster that was killed
     return found
 
@@ -142,37 +90,35 @@ def _join(ray: Any, address: str, *, given: str | None) -> None:
         "Start one with `ray start`, with the same versions of Ray and Python, or use `address: local`. "
         "A cluster that asks for a token needs RAY_AUTH_MODE=token."
     )
-    if not _is_cluster(ray, address):  # Ray itself would try for minutes
-        raise BrokenRun(f"engine.address: no Ray cluster answers at {address}", fix=advice)
-    try:
-        ray.init(address=given, log_to_driver=False, logging_level="ERROR")
-    except Exception as problem:  # noqa: BLE001 - Ray raises its own and Python's, and nobody lists which
-        raise BrokenRun(
-            f"engine.address: the Ray cluster at {address} cannot be joined: {first_line(problem)}", fix=advice
-        ) from None
+    refusal = _refusal(ray, address)  # without asking, Ray would try for minutes
+    if refusal is None:
+        try:
+            ray.init(address=given, log_to_driver=False, logging_level="ERROR")
+        except Exception as problem:  # noqa: BLE001 - Ray raises its own and Python's, and nobody lists which
+            refusal = _cannot_join(address, problem)
+    if refusal is not None:
+        raise BrokenRun(f"engine.address: {refusal}", fix=advice)
 
 
-def head_listens(ray: Any) -> bool:
-    """Whether the head of the cluster that is in use is there."""
-    if ray.util.client.ray.is_connected():  # a client knows no head; it raises where its own connection is lost
-        return True
-    return _answers(ray.get_runtime_context().gcs_address)
-
-
-def _is_cluster(ray: Any, address: str) -> bool:
-    """Whether a Ray cluster answers there. Where another program listens, Ray asks it for 40 seconds."""
+def _refusal(ray: Any, address: str) -> str | None:
+    """Why a cluster cannot be joined, as far as asking it tells; where another program listens, Ray asks for 40 s."""
     from ray._private.services import canonicalize_bootstrap_address
 
-    if "://" in address:  # of a client, for which Ray has a time limit of its own
-        return _answers(address)
+    is_client = "://" in address
     try:
-        address = str(canonicalize_bootstrap_address(address))  # to Ray this machine is never 127.0.0.1
-        if not _answers(address):
-            return False
-        ray._raylet.GcsClient(address=address)
-    except Exception:  # noqa: BLE001 - Ray raises its own and Python's, and nobody lists which
-        return False
-    return True
+        # To Ray this machine is never 127.0.0.1.
+        reached = address if is_client else str(canonicalize_bootstrap_address(address))
+        if not _answers(reached):
+            return f"no Ray cluster answers at {address}"
+        if not is_client:  # else Ray has a time limit of its own
+            ray._raylet.GcsClient(address=reached)
+    except Exception as problem:  # noqa: BLE001 - Ray raises its own and Python's, and nobody lists which
+        return _cannot_join(address, problem)
+    return None
+
+
+def _cannot_join(address: str, problem: Exception) -> str:
+    return f"the Ray cluster at {address} cannot be joined: {first_line(problem)}"
 
 
 def _answers(address: str) -> bool:
@@ -187,7 +133,16 @@ def _answers(address: str) -> bool:
     return True
 
 
-def _start(ray: Any, folder: str) -> None:
+def _start(ray: Any, folder: Path) -> None:
+    """Start one that listens on the loopback interface only, because Ray runs what anybody sends to its ports.
+
+    It does so by itself where it knows no clusters of several machines: on macOS and Windows. The variable tells it
+    that of this machine; the constant is what it made of the variable when it was imported.
+    """
+    from ray._private import ray_constants
+
+    os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
+    ray_constants.ENABLE_RAY_CLUSTER = False
     try:
         ray.init(
             address="local",
@@ -195,74 +150,16 @@ def _start(ray: Any, folder: str) -> None:
             log_to_driver=False,
             logging_level="ERROR",
             object_store_memory=_STORE_BYTES,
-            _temp_dir=folder,
+            _temp_dir=str(folder),
         )
     except Exception as problem:  # noqa: BLE001 - among others a plain Exception, where starting takes too long
         raise BrokenRun(f"Ray cannot be started here: {first_line(problem)}") from None
-
-
-@contextmanager
-def _off_the_network() -> Iterator[None]:
-    """Let what is started listen on the loopback interface only, because Ray runs what anybody sends to its ports.
-
-    It does so by itself where it knows no clusters of several machines: on macOS and Windows. The variable tells it
-    that of this machine; the constant is what it made of the variable when it was imported.
-    """
-    from ray._private import ray_constants
-
-    name = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
-    before, told = ray_constants.ENABLE_RAY_CLUSTER, os.environ.get(name)
-    ray_constants.ENABLE_RAY_CLUSTER, os.environ[name] = False, "0"
-    try:
-        yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = before
-        if told is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = told
-
-
-def _processes() -> set[Any]:
-    """What this process and its children have started."""
-    import psutil
-
-    return set(psutil.Process().children(recursive=True))
-
-
-def _end(processes: set[Any]) -> None:
-    """End what Ray has not ended: without the head of the cluster, some would look for it for minutes."""
-    import psutil
-
-    for process in processes:
-        with suppress(psutil.Error):
-            process.kill()
 
 
 def first_line(problem: BaseException | None) -> str:
     """The first line of what an exception says, with its name; Ray appends whole stack traces."""
     lines = str(problem).strip().splitlines()
     return f"{type(problem).__name__}: {lines[0]:.300}" if lines else type(problem).__name__
-
-
-def _restore(handler: Any) -> None:
-    """Give SIGTERM back to whoever had it: Ray takes it to exit at once, with an exit code of its own."""
-    try:
-        signal.signal(signal.SIGTERM, handler)
-    except ValueError:  # not the main thread, where Ray could not take it either
-        return
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """Keep Ray's news of dead workers out of stdout, where the report goes: `log_to_driver` does not cover them."""
-    from ray._private import worker
-
-    before, worker._worker_logs_enabled = worker._worker_logs_enabled, False
-    try:
-        yield
-    finally:
-        worker._worker_logs_enabled = before
 
 
 def _nodes(ray: Any) -> list[Node]:

@@ -2,23 +2,22 @@
 
 The workers make the plan, which depends on the prompts alone, so their answers are those of a single process, up to
 ties within rounding: there, rows of the next batch take the places of those that are finished. This process loads
-neither weights nor torch; it hands out batches and takes answers in.
+neither weights nor torch nor Ray; it hands out batches and takes answers in.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Literal, Self
 
 from pydantic import Field
 
 from gate.domain import ArmName, Response
 from gate.engine.base_model import BaseFolder
-from gate.engine.ray_cluster import cluster, divide
-from gate.engine.ray_pool import WorkerPool
+from gate.engine.ray_process import Job, RayProcess, make_folder, remove_folder
 from gate.engine.ray_worker import Work
 from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Request, Session
-from gate.engine.transformers_engine import TransformersEngine
+from gate.errors import ConfigError
 
 
 class RayEngine(Engine):
@@ -50,23 +49,42 @@ class _RaySession:
     """Arms in other processes. See `Session`."""
 
     def __init__(self, engine: RayEngine, base: BaseFolder, request: Request) -> None:
+        if find_spec("ray") is None:
+            raise ConfigError(
+                "engine.kind: ray needs the package `ray`, which is not installed",
+                fix="Install it: pip install 'finetune-gate[ray]'.",
+            )
         self.settings = request.settings
-        with ExitStack() as stack:
-            nodes = stack.enter_context(cluster(engine.address))
-            share = divide(nodes, device=engine.device, workers=engine.workers)
-            inner = TransformersEngine(device="cuda" if share.gpus else "cpu", batch_tokens=engine.batch_tokens)
-            pool = WorkerPool(share, inner, replace(base, path=base.path.absolute()), request=_absolute(request))
-            self._pool = stack.enter_context(pool)
-            self._stack = stack.pop_all()
-        self.arms, self.environment = pool.first.arms, pool.first.environment
-        self.warnings, self.checks = pool.first.warnings, pool.first.checks
-        self.batches: Mapping[ArmName, Sequence[tuple[Prompt, ...]]] = pool.batches
+        self._folder = make_folder()
+        job = Job(
+            address=engine.address,
+            device=engine.device,
+            workers=engine.workers,
+            batch_tokens=engine.batch_tokens,
+            base=replace(base, path=base.path.absolute()),
+            request=_absolute(request),
+            folder=self._folder,
+        )
+        try:
+            self._process = RayProcess(job)
+        except BaseException:
+            remove_folder(self._folder)
+            raise
+        first = self._process.first
+        self.arms, self.environment, self.warnings, self.checks = (
+            first.arms,
+            first.environment,
+            first.warnings,
+            first.checks,
+        )
+        self.batches: Mapping[ArmName, Sequence[tuple[Prompt, ...]]] = self._process.batches
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._stack.close()
+        self._process.close(at_once=exc[0] is not None)
+        remove_folder(self._folder)
 
     def answer(
         self, arm: ArmName, batch: Sequence[Prompt], *, repeat: int, drafts: Drafts = NO_DRAFTS
@@ -77,7 +95,7 @@ class _RaySession:
     def answer_many(
         self, arm: ArmName, batches: Sequence[Sequence[Prompt]], *, repeat: int, drafts: Drafts = NO_DRAFTS
     ) -> Iterator[tuple[Response, ...]]:
-        return self._pool.answer_many(_work(arm, batch, repeat, drafts=drafts) for batch in batches)
+        return self._process.answer_many([_work(arm, batch, repeat, drafts=drafts) for batch in batches])
 
 
 def _work(arm: ArmName, batch: Sequence[Prompt], repeat: int, *, drafts: Drafts) -> Work:

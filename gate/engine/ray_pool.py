@@ -15,7 +15,7 @@ from typing import Any, Self
 from gate import __version__
 from gate.domain import Response
 from gate.engine.base_model import BaseFolder
-from gate.engine.ray_cluster import Share, first_line, head_listens, import_ray
+from gate.engine.ray_cluster import Share, first_line
 from gate.engine.ray_worker import Batches, Opened, RayWorker, Work
 from gate.engine.session import Request
 from gate.engine.transformers_engine import TransformersEngine
@@ -26,9 +26,6 @@ _MOST_TRIES = 3
 _POLL_SECONDS = 1.0
 _START_SECONDS = 1_800.0
 """A cluster that grows on demand may need this long to bring the first machine."""
-_HEAD_SECONDS = 60.0
-"""How long the head of a cluster may be gone: one that its keeper starts again is back by then."""
-_BACK = "Finished answers are kept: once the cluster is back, the same command continues."
 _FIX = "Out of memory? Lower `engine: {batch_tokens: ...}`; finished answers are kept, the same command continues."
 
 
@@ -48,15 +45,16 @@ class WorkerPool:
             GateError: What a worker says that cannot open its arms.
             BrokenRun: If no worker comes.
         """
-        self._ray, self._share = import_ray(), share
+        import ray
+
+        self._ray: Any = ray
+        self._share = share
         self._starting: dict[Any, Any] = {}
         self._busy: dict[Any, tuple[Any, Work, int]] = {}
         self._idle: list[Any] = []
         self._opened: list[Opened] = []
         self._deaths = 0
         """Since the last answer."""
-        self._looked = self._heard = time.monotonic()
-        """When the head was looked for, and when it was there."""
         # Handed over once: it holds every question.
         self._to_open = [self._ray.put(one) for one in (engine, base, request)]
         try:
@@ -127,24 +125,17 @@ class WorkerPool:
             self._idle.append(actor)
 
     def _plan(self, actor: Any) -> Batches:
-        plan: Batches = self._ray.get(self._wait([actor.batches.remote()]))
+        plan: Batches = self._ray.get(actor.batches.remote())
         return plan
 
     def _next_done(self) -> Any:
         """Wait until a worker has opened its arms, answered, or died."""
-        return self._wait([*self._starting, *self._busy])
-
-    def _wait(self, refs: list[Any]) -> Any:
-        """Wait for the first of what workers were asked."""
         began = time.monotonic()
         while True:
-            self._look_for_head()
             try:
-                done, _ = self._ray.wait(refs, num_returns=1, timeout=_POLL_SECONDS)
+                done, _ = self._ray.wait([*self._starting, *self._busy], num_returns=1, timeout=_POLL_SECONDS)
             except ConnectionError as problem:  # a client of a cluster raises it
-                raise BrokenRun(
-                    f"the connection to the Ray cluster was lost: {first_line(problem)}", fix=_BACK
-                ) from None
+                raise BrokenRun(f"the connection to the Ray cluster was lost: {first_line(problem)}") from None
             if done:
                 return done[0]
             if not self._busy and time.monotonic() - began > _START_SECONDS:
@@ -152,17 +143,6 @@ class WorkerPool:
                     f"no Ray worker could start within {_START_SECONDS / 60:.0f} minutes",
                     fix="Is the cluster busy? `ray status` shows what is free.",
                 )
-
-    def _look_for_head(self) -> None:
-        """Give up a head that does not come back: workers answer without it, until Ray ends this process."""
-        now = time.monotonic()
-        if now - self._looked < _POLL_SECONDS:
-            return
-        self._looked = now
-        if head_listens(self._ray):
-            self._heard = now
-        elif now - self._heard > _HEAD_SECONDS:
-            raise BrokenRun(f"the head of the Ray cluster has been gone for {_HEAD_SECONDS:.0f} seconds", fix=_BACK)
 
     def _fetch(self, ref: Any, actor: Any) -> Any:
         """What a worker brought; None if it died, and then another is on its way."""

@@ -1,0 +1,167 @@
+"""The process that uses Ray, as seen from ours: it is told what to ask, and may die without taking the run along.
+
+Ray's own code ends the process that uses it, with exit code 1, which would be a verdict, wherever it loses a cluster
+otherwise than it expects; it also takes signals, prints, and may not come back for minutes. So none of it runs here.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+from gate.domain import Response
+from gate.engine.base_model import BaseFolder
+from gate.engine.ray_worker import Batches, Opened, Work
+from gate.engine.session import Request
+from gate.errors import BrokenRun, GateError
+
+_SHORT_FOLDER = Path("/tmp")  # noqa: S108  # the name below it is random
+"""Ray puts sockets below its folder, and a socket's path may have 107 characters."""
+_LEAVING_SECONDS = 15.0
+_ROUNDS, _ROUND_SECONDS = 50, 0.1
+"""How long, and how often, what is left is ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What the process is started for; the fields are those of `RayEngine` and `Engine.open`."""
+
+    address: str
+    device: str
+    workers: int | None
+    batch_tokens: int | None
+    base: BaseFolder
+    request: Request
+    folder: Path
+    """For a cluster of our own; there is nothing in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """What the process says when the first worker has opened its arms."""
+
+    first: Opened
+    batches: Batches
+
+
+class RayProcess:
+    """The process. Whatever comes, `close` leaves nothing behind of it nor of a cluster that it has started."""
+
+    def __init__(self, job: Job) -> None:
+        """Start it and wait until it is ready.
+
+        Raises:
+            GateError: What it says that cannot begin.
+            BrokenRun: If it dies.
+        """
+        self._log = job.folder / "log"
+        self._is_asked = False
+        self._pipe, there = Pipe()
+        with there, self._log.open("wb") as log:
+            # Away from the signals of a terminal, and from the folder that we run in: nothing there is our code.
+            self._process = subprocess.Popen(  # noqa: S603  # our own code
+                [sys.executable, "-P", "-m", "gate.engine.ray_driver", str(there.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[there.fileno()],
+                start_new_session=True,
+            )
+        try:
+            self._send(job)
+            ready: Ready = self._receive()
+            self.first, self.batches = ready.first, ready.batches
+        except BaseException:
+            self.close(at_once=True)
+            raise
+
+    def answer_many(self, works: Sequence[Work]) -> Iterator[tuple[Response, ...]]:
+        """Answer batches; the next may be asked for when all answers have been taken.
+
+        Raises:
+            GateError: What it says that cannot go on.
+            BrokenRun: If it dies.
+        """
+        assert not self._is_asked  # noqa: S101  # the answers of two questions would be mixed up
+        self._is_asked = True
+        self._send(works)
+        while (answers := self._receive()) is not None:
+            yield answers
+        self._is_asked = False
+
+    def close(self, *, at_once: bool) -> None:
+        """End it.
+
+        Args:
+            at_once: Without letting it leave its cluster in order; a cluster that goes on notices by itself.
+        """
+        if not at_once:
+            with suppress(OSError):
+                self._pipe.send(None)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LEAVING_SECONDS)
+        self._pipe.close()
+        # Until it is waited for, its number cannot become another's.
+        self._process.kill()
+        _end_session(self._process.pid)
+        self._process.wait()
+
+    def _send(self, message: object) -> None:
+        try:
+            self._pipe.send(message)
+        except OSError:
+            raise self._died() from None
+
+    def _receive(self) -> Any:
+        try:
+            message = self._pipe.recv()
+        except (EOFError, OSError):
+            raise self._died() from None
+        if isinstance(message, GateError):
+            raise message
+        return message
+
+    def _died(self) -> BrokenRun:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LEAVING_SECONDS)
+        lines = [line for line in self._log.read_text("utf-8", errors="replace").splitlines() if line.strip()]
+        return BrokenRun(
+            f"the process that uses Ray ended with {self._process.poll()}"
+            f"{f': {lines[-1].strip():.300}' if lines else ''}",
+            fix="Is the cluster still there? Finished answers are kept: the same command continues.",
+        )
+
+
+def make_folder() -> Path:
+    """A new folder with a short path."""
+    return Path(tempfile.mkdtemp(prefix="gate-", dir=_SHORT_FOLDER if _SHORT_FOLDER.is_dir() else None))
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove it with what is in it, as far as possible."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_session(leader: int) -> None:
+    """Kill what a process has started, and what that has: Ray's processes outlive one that could not end them."""
+    import psutil
+
+    for _ in range(_ROUNDS):  # what is being killed may just start another
+        members = 0
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                    os.kill(process.pid, signal.SIGKILL)
+                    members += 1
+        if not members:
+            return
+        time.sleep(_ROUND_SECONDS)
