@@ -14,7 +14,7 @@ from pydantic import Field
 
 from gate.domain import ArmName, Response
 from gate.engine.base_model import BaseFolder
-from gate.engine.ray_process import Job, RayProcess, make_folder, remove_folder
+from gate.engine.ray_process import Job, RayProcess
 from gate.engine.ray_worker import Work
 from gate.engine.session import NO_DRAFTS, Drafts, Engine, Prompt, Request, Session
 from gate.errors import ConfigError
@@ -55,7 +55,6 @@ class _RaySession:
                 fix="Install it: pip install 'finetune-gate[ray]'.",
             )
         self.settings = request.settings
-        self._folder = make_folder()
         job = Job(
             address=engine.address,
             device=engine.device,
@@ -63,20 +62,11 @@ class _RaySession:
             batch_tokens=engine.batch_tokens,
             base=replace(base, path=base.path.absolute()),
             request=_absolute(request),
-            folder=self._folder,
         )
-        try:
-            self._process = RayProcess(job)
-        except BaseException:
-            remove_folder(self._folder)
-            raise
+        self._process = RayProcess(job)
         first = self._process.first
-        self.arms, self.environment, self.warnings, self.checks = (
-            first.arms,
-            first.environment,
-            first.warnings,
-            first.checks,
-        )
+        self.arms, self.environment = first.arms, first.environment
+        self.warnings, self.checks = first.warnings, first.checks
         self.batches: Mapping[ArmName, Sequence[tuple[Prompt, ...]]] = self._process.batches
 
     def __enter__(self) -> Self:
@@ -84,7 +74,6 @@ class _RaySession:
 
     def __exit__(self, *exc: object) -> None:
         self._process.close(at_once=exc[0] is not None)
-        remove_folder(self._folder)
 
     def answer(
         self, arm: ArmName, batch: Sequence[Prompt], *, repeat: int, drafts: Drafts = NO_DRAFTS

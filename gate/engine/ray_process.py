@@ -41,8 +41,6 @@ class Job:
     batch_tokens: int | None
     base: BaseFolder
     request: Request
-    folder: Path
-    """For a cluster of our own; there is nothing in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +52,7 @@ class Ready:
 
 
 class RayProcess:
-    """The process. Whatever comes, `close` leaves nothing behind of it nor of a cluster that it has started."""
+    """The process. `close` leaves nothing of it, nor of a cluster that it has started."""
 
     def __init__(self, job: Job) -> None:
         """Start it and wait until it is ready.
@@ -63,13 +61,14 @@ class RayProcess:
             GateError: What it says that cannot begin.
             BrokenRun: If it dies.
         """
-        self._log = job.folder / "log"
         self._is_asked = False
+        self._folder = Path(tempfile.mkdtemp(prefix="gate-", dir=_SHORT_FOLDER if _SHORT_FOLDER.is_dir() else None))
+        self._log = self._folder / "log"
         self._pipe, there = Pipe()
         with there, self._log.open("wb") as log:
             # Away from the signals of a terminal, and from the folder that we run in: nothing there is our code.
             self._process = subprocess.Popen(  # noqa: S603  # our own code
-                [sys.executable, "-P", "-m", "gate.engine.ray_driver", str(there.fileno())],
+                [sys.executable, "-P", "-m", "gate.engine.ray_driver", str(there.fileno()), str(self._folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -110,10 +109,10 @@ class RayProcess:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_LEAVING_SECONDS)
         self._pipe.close()
-        # Until it is waited for, its number cannot become another's.
         self._process.kill()
         _end_session(self._process.pid)
         self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _send(self, message: object) -> None:
         try:
@@ -141,18 +140,11 @@ class RayProcess:
         )
 
 
-def make_folder() -> Path:
-    """A new folder with a short path."""
-    return Path(tempfile.mkdtemp(prefix="gate-", dir=_SHORT_FOLDER if _SHORT_FOLDER.is_dir() else None))
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove it with what is in it, as far as possible."""
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 def _end_session(leader: int) -> None:
-    """Kill what a process has started, and what that has: Ray's processes outlive one that could not end them."""
+    """Kill what a process has started, and what that has: Ray's processes outlive one that could not end them.
+
+    They are known by the number of their session, which nobody else gets while one of them lives.
+    """
     import psutil
 
     for _ in range(_ROUNDS):  # what is being killed may just start another
