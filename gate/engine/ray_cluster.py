@@ -56,7 +56,7 @@ def cluster(address: str, *, folder: Path) -> Iterator[Sequence[Node]]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when it is imported, and by the processes that it starts
     import ray
 
-    found = _find(ray, address)
+    found = _find(address)
     try:
         if found is not None:
             _join(ray, found, given=None if address == "auto" else address)
@@ -67,7 +67,7 @@ def cluster(address: str, *, folder: Path) -> Iterator[Sequence[Node]]:
         ray.shutdown()
 
 
-def _find(ray: Any, address: str) -> str | None:
+def _find(address: str) -> str | None:
     """Where the cluster is; None if one of our own is to be started.
 
     Ray's own `auto` would join any cluster on this machine, also one that another run has started for itself.
@@ -77,9 +77,7 @@ def _find(ray: Any, address: str) -> str | None:
     from ray._private.services import get_ray_address_from_environment
 
     found: str | None = get_ray_address_from_environment(None, None)
-    if found in (None, "auto", "local") or (
-        not os.environ.get("RAY_ADDRESS") and _refusal(ray, str(found)) is not None
-    ):
+    if found in (None, "auto", "local") or (not os.environ.get("RAY_ADDRESS") and not _answers(str(found))):
         return None  # the file that names a machine's cluster outlives a cluster that was killed
     return found
 
@@ -90,35 +88,14 @@ def _join(ray: Any, address: str, *, given: str | None) -> None:
         "Start one with `ray start`, with the same versions of Ray and Python, or use `address: local`. "
         "A cluster that asks for a token needs RAY_AUTH_MODE=token."
     )
-    refusal = _refusal(ray, address)  # without asking, Ray would try for minutes
-    if refusal is None:
-        try:
-            ray.init(address=given, log_to_driver=False, logging_level="ERROR")
-        except Exception as problem:  # noqa: BLE001 - Ray raises its own and Python's, and nobody lists which
-            refusal = _cannot_join(address, problem)
-    if refusal is not None:
-        raise BrokenRun(f"engine.address: {refusal}", fix=advice)
-
-
-def _refusal(ray: Any, address: str) -> str | None:
-    """Why a cluster cannot be joined, as far as asking it tells; where another program listens, Ray asks for 40 s."""
-    from ray._private.services import canonicalize_bootstrap_address
-
-    is_client = "://" in address
+    if not _answers(address):  # Ray itself would try for minutes
+        raise BrokenRun(f"engine.address: no Ray cluster answers at {address}", fix=advice)
     try:
-        # To Ray this machine is never 127.0.0.1.
-        reached = address if is_client else str(canonicalize_bootstrap_address(address))
-        if not _answers(reached):
-            return f"no Ray cluster answers at {address}"
-        if not is_client:  # else Ray has a time limit of its own
-            ray._raylet.GcsClient(address=reached)
+        ray.init(address=given, log_to_driver=False, logging_level="ERROR")
     except Exception as problem:  # noqa: BLE001 - Ray raises its own and Python's, and nobody lists which
-        return _cannot_join(address, problem)
-    return None
-
-
-def _cannot_join(address: str, problem: Exception) -> str:
-    return f"the Ray cluster at {address} cannot be joined: {first_line(problem)}"
+        raise BrokenRun(
+            f"engine.address: the Ray cluster at {address} cannot be joined: {first_line(problem)}", fix=advice
+        ) from None
 
 
 def _answers(address: str) -> bool:

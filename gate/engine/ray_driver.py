@@ -30,6 +30,7 @@ def main() -> None:
 
 def _serve(pipe: Connection, job: Job, *, folder: Path) -> None:
     with cluster(job.address, folder=folder) as nodes:
+        pipe.send(None)
         share = divide(nodes, device=job.device, workers=job.workers)
         engine = TransformersEngine(device="cuda" if share.gpus else "cpu", batch_tokens=job.batch_tokens)
         with WorkerPool(share, engine, job.base, request=job.request) as pool:

@@ -26,6 +26,8 @@ from gate.errors import BrokenRun, GateError
 
 _SHORT_FOLDER = Path("/tmp")  # noqa: S108  # the name below it is random
 """Ray puts sockets below its folder, and a socket's path may have 107 characters."""
+_JOINING_SECONDS = 180.0
+"""For a cluster to be joined or started: where another program listens, Ray would try for longer than anybody waits."""
 _LEAVING_SECONDS = 15.0
 _ROUNDS, _ROUND_SECONDS = 50, 0.1
 """How long, and how often, what is left is ended."""
@@ -59,7 +61,7 @@ class RayProcess:
 
         Raises:
             GateError: What it says that cannot begin.
-            BrokenRun: If it dies.
+            BrokenRun: If it dies, or neither joins nor starts a cluster.
         """
         self._is_asked = False
         self._folder = Path(tempfile.mkdtemp(prefix="gate-", dir=_SHORT_FOLDER if _SHORT_FOLDER.is_dir() else None))
@@ -77,6 +79,12 @@ class RayProcess:
             )
         try:
             self._send(job)
+            if not self._pipe.poll(_JOINING_SECONDS):
+                raise BrokenRun(
+                    f"Ray has neither joined nor started a cluster within {_JOINING_SECONDS:.0f} seconds",
+                    fix="Is there a Ray cluster at the address? `ray status` tells; `address: local` starts one.",
+                )
+            self._receive()
             ready: Ready = self._receive()
             self.first, self.batches = ready.first, ready.batches
         except BaseException:

@@ -33,19 +33,16 @@ def test_answer__a_cluster_that_is_not_there_breaks_the_run(
 def test_answer__who_listens_there_but_is_no_cluster_breaks_the_run(
     gate: Gate, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RAY_py_gcs_connect_timeout_s", "1")
-    monkeypatch.setenv("RAY_gcs_rpc_server_connect_timeout_s", "1")
+    monkeypatch.setattr(ray_process, "_JOINING_SECONDS", 5.0)
     # Else Ray takes 127.0.0.1 for this machine's other address.
     monkeypatch.setenv(ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, "0")
     with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"127.0.0.1:{server.getsockname()[1]}"
-        config = configure(quickstart, f"{{kind: ray, address: '{address}'}}")
+        config = configure(quickstart, f"{{kind: ray, address: '127.0.0.1:{server.getsockname()[1]}'}}")
         ran = gate("answer", config, *SUITES, "--output", tmp_path / "out")
         server.settimeout(1)
         server.accept()[0].close()
     assert ran.code == 4
-    assert f"gate: engine.address: the Ray cluster at {address} cannot be joined: " in ran.err
-    assert ran.err.splitlines()[-1].startswith("  Start one with `ray start`")
+    assert "gate: Ray has neither joined nor started a cluster within 5 seconds\n" in ran.err
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, ray.exceptions.RaySystemError, Exception])
