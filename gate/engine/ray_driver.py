@@ -5,27 +5,36 @@ is ours too: what comes through it is trusted. When it is closed, nobody wants a
 """
 
 import os
+import shutil
 import sys
-from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from gate.engine.ray_cluster import cluster, divide
+from gate.engine.ray_cluster import cluster, divide, first_line
 from gate.engine.ray_pool import WorkerPool
 from gate.engine.ray_process import Job, Ready
 from gate.engine.transformers_engine import TransformersEngine
-from gate.errors import GateError
+from gate.errors import BrokenRun, GateError
+
+_FIX = "Finished answers are kept: once the cluster is back, the same command continues."
 
 
 def main() -> None:
     """Serve one run."""
     descriptor = int(sys.argv[1])
     os.set_inheritable(descriptor, False)  # noqa: FBT003  # it has no name; nothing that is started may keep it open
-    with Connection(descriptor) as pipe, suppress(EOFError, BrokenPipeError):
+    from ray.exceptions import RayError
+
+    folder = Path(sys.argv[2])
+    with Connection(descriptor) as pipe:
         try:
-            _serve(pipe, pipe.recv(), folder=Path(sys.argv[2]))
+            _serve(pipe, pipe.recv(), folder=folder)
         except GateError as problem:
             pipe.send(problem)
+        except RayError as problem:
+            pipe.send(BrokenRun(f"the Ray cluster was lost: {first_line(problem)}", fix=_FIX))
+        except (EOFError, BrokenPipeError):  # whoever would clear up is dead
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _serve(pipe: Connection, job: Job, *, folder: Path) -> None:

@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ _SHORT_FOLDER = Path("/tmp")  # noqa: S108  # the name below it is random
 _JOINING_SECONDS = 180.0
 """For a cluster to be joined or started: where another program listens, Ray would try for longer than anybody waits."""
 _LEAVING_SECONDS = 15.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _ROUNDS, _ROUND_SECONDS = 50, 0.1
 """How long, and how often, what is left is ended."""
 
@@ -64,20 +67,12 @@ class RayProcess:
             BrokenRun: If it dies, or neither joins nor starts a cluster.
         """
         self._is_asked = False
-        self._folder = Path(tempfile.mkdtemp(prefix="gate-", dir=_SHORT_FOLDER if _SHORT_FOLDER.is_dir() else None))
-        self._log = self._folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
         self._pipe, there = Pipe()
-        with there, self._log.open("wb") as log:
-            # Away from the signals of a terminal, and from the folder that we run in: nothing there is our code.
-            self._process = subprocess.Popen(  # noqa: S603  # our own code
-                [sys.executable, "-P", "-m", "gate.engine.ray_driver", str(there.fileno()), str(self._folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[there.fileno()],
-                start_new_session=True,
-            )
+        self._folder = _make_folder()
         try:
+            with there:
+                self._process = self._start(there)
             self._send(job)
             if not self._pipe.poll(_JOINING_SECONDS):
                 raise BrokenRun(
@@ -90,6 +85,20 @@ class RayProcess:
         except BaseException:
             self.close(at_once=True)
             raise
+
+    def _start(self, pipe: Connection) -> subprocess.Popen[bytes]:
+        with (self._folder / "log").open("wb") as log:
+            # Away from the signals of a terminal, and from the folder that we run in: Ray lets its workers import what
+            # lies in the folder of whoever uses it, before anything that is installed.
+            return subprocess.Popen(  # noqa: S603  # our own code
+                [sys.executable, "-P", "-m", "gate.engine.ray_driver", str(pipe.fileno()), str(self._folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[pipe.fileno()],
+                cwd=self._folder,
+                start_new_session=True,
+            )
 
     def answer_many(self, works: Sequence[Work]) -> Iterator[tuple[Response, ...]]:
         """Answer batches; the next may be asked for when all answers have been taken.
@@ -111,16 +120,20 @@ class RayProcess:
         Args:
             at_once: Without letting it leave its cluster in order; a cluster that goes on notices by itself.
         """
-        if not at_once:
-            with suppress(OSError):
-                self._pipe.send(None)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(_LEAVING_SECONDS)
-        self._pipe.close()
-        self._process.kill()
-        _end_session(self._process.pid)
-        self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            if not at_once and self._process is not None:
+                with suppress(OSError):
+                    self._pipe.send(None)
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_LEAVING_SECONDS)
+        finally:
+            with _undisturbed():
+                self._pipe.close()
+                if self._process is not None:
+                    self._process.kill()
+                    _end_session(self._process.pid)
+                    self._process.wait()
+                shutil.rmtree(self._folder, ignore_errors=True)
 
     def _send(self, message: object) -> None:
         try:
@@ -138,14 +151,38 @@ class RayProcess:
         return message
 
     def _died(self) -> BrokenRun:
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_LEAVING_SECONDS)
-        lines = [line for line in self._log.read_text("utf-8", errors="replace").splitlines() if line.strip()]
+        code, lines = None, []
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(_LEAVING_SECONDS)
+        with suppress(OSError):
+            log = (self._folder / "log").read_text("utf-8", errors="replace")
+            lines = [line for line in log.splitlines() if line.strip()]
         return BrokenRun(
-            f"the process that uses Ray ended with {self._process.poll()}"
-            f"{f': {lines[-1].strip():.300}' if lines else ''}",
+            f"the process that uses Ray ended with {code}{f': {lines[-1].strip():.300}' if lines else ''}",
             fix="Is the cluster still there? Finished answers are kept: the same command continues.",
         )
+
+
+def _make_folder() -> Path:
+    with suppress(OSError):
+        return Path(tempfile.mkdtemp(prefix="gate-", dir=_SHORT_FOLDER))
+    return Path(tempfile.mkdtemp(prefix="gate-"))
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold signals back from what must be done to its end."""
+    came: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()  # else no signal comes here
+    earlier = {one: signal.signal(one, lambda number, _: came.append(number)) for one in _SIGNALS} if is_main else {}
+    try:
+        yield
+    finally:
+        for one, handler in earlier.items():
+            signal.signal(one, handler if handler is not None else signal.SIG_DFL)
+    for number in came[:1]:
+        signal.raise_signal(number)
 
 
 def _end_session(leader: int) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +132,17 @@ def start(quickstart: Path, tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """Start a run with a cluster of its own; whatever comes, nothing of it is left."""
     started: list[Running] = []
 
-    def run(command: str = "run", *options: object, workers: int = 1, env: dict[str, str] | None = None) -> Running:
+    def run(
+        command: str = "run",
+        *options: object,
+        workers: int = 1,
+        env: dict[str, str] | None = None,
+        python: Sequence[str] = (),
+    ) -> Running:
         config = configure(
             quickstart, f"{{kind: ray, address: local, workers: {workers}, device: cpu, batch_tokens: 256}}"
         )
-        arguments = ("-m", "gate", command, config, "--output", tmp_path / "out", *options)
+        arguments = (*python, "-m", "gate", command, config, "--output", tmp_path / "out", *options)
         started.append(Running(*arguments, env=os.environ | (env or {})))
         return started[-1]
 
@@ -186,6 +192,43 @@ def test_run__a_cluster_that_is_lost_breaks_the_run(start: Callable[..., Running
     said = running.end()
     assert running.process.returncode == 4, said
     assert len([line for line in said.splitlines() if line.startswith("gate: ")]) == 1, said
+
+
+def test_run__workers_import_nothing_from_where_the_run_was_started(
+    start: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "checkout" / "gate").mkdir(parents=True)
+    for name in ("numpy.py", "torch.py", "ray.py", "sitecustomize.py", "gate/__init__.py"):
+        (tmp_path / "checkout" / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write({name!r})\n", "utf-8")
+    monkeypatch.chdir(tmp_path / "checkout")
+    running = start("answer", *SUITES, python=("-P",))
+    said = running.end()
+    assert running.process.returncode == 0, said
+    assert not (tmp_path / "ran").exists()
+
+
+def test_run__a_second_signal_leaves_nothing_either(start: Callable[..., Running]) -> None:
+    running = start()
+    running.wait_until(running.workers)
+    (driver,) = [one for one in running.family.values() if "gate.engine.ray_driver" in one.cmdline()]
+    folder = Path(driver.cmdline()[-1])
+    assert folder.is_dir()
+    for _ in range(3):
+        running.process.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+    said = running.end()
+    assert running.process.returncode == 130, said
+    assert not folder.exists()
+
+
+def test_run__if_it_is_killed_what_it_has_started_ends_itself(start: Callable[..., Running]) -> None:
+    running = start()
+    running.wait_until(running.workers)
+    (driver,) = [one for one in running.family.values() if "gate.engine.ray_driver" in one.cmdline()]
+    folder = Path(driver.cmdline()[-1])
+    running.process.kill()
+    running.end()
+    assert not folder.exists()
 
 
 def test_run__a_cluster_of_our_own_listens_on_the_loopback_interface_only(start: Callable[..., Running]) -> None:
