@@ -112,11 +112,14 @@ class Running:
     def workers(self) -> set[int]:
         return {one.pid for one in self.named("ray::RayWorker")}
 
+    def driver(self) -> psutil.Process:
+        """The process that uses Ray, as seen last."""
+        (found,) = [one for one in self.family.values() if "gate.engine.ray_driver" in one.cmdline()]
+        return found
+
     def cluster(self) -> list[psutil.Process]:
-        """All but the run and the process that uses Ray."""
-        return [
-            one for one in self.family.values() if one.pid != self.process.pid and "ray_driver" not in one.cmdline()
-        ]
+        """All but the run and the process that uses Ray, as seen last."""
+        return [one for pid, one in self.family.items() if pid not in (self.process.pid, self.driver().pid)]
 
     def end(self) -> str:
         """Wait for the end, of all of it, and return what was said."""
@@ -187,8 +190,11 @@ def test_run__a_cluster_that_is_lost_breaks_the_run(start: Callable[..., Running
     running.wait_until(running.workers)
     for pid in running.workers():  # so that it cannot be done before the loss is noticed
         os.kill(pid, signal.SIGSTOP)
-    for process in running.cluster() if victim == "everything" else running.named(victim):
-        process.kill()
+    victims = running.cluster() if victim == "everything" else running.named(victim)
+    assert victims
+    for process in victims:
+        with contextlib.suppress(psutil.NoSuchProcess):  # some end with another
+            process.kill()
     said = running.end()
     assert running.process.returncode == 4, said
     assert len([line for line in said.splitlines() if line.startswith("gate: ")]) == 1, said
@@ -210,8 +216,7 @@ def test_run__workers_import_nothing_from_where_the_run_was_started(
 def test_run__a_second_signal_leaves_nothing_either(start: Callable[..., Running]) -> None:
     running = start()
     running.wait_until(running.workers)
-    (driver,) = [one for one in running.family.values() if "gate.engine.ray_driver" in one.cmdline()]
-    folder = Path(driver.cmdline()[-1])
+    folder = Path(running.driver().cmdline()[-1])
     assert folder.is_dir()
     for _ in range(3):
         running.process.send_signal(signal.SIGINT)
@@ -224,8 +229,7 @@ def test_run__a_second_signal_leaves_nothing_either(start: Callable[..., Running
 def test_run__if_it_is_killed_what_it_has_started_ends_itself(start: Callable[..., Running]) -> None:
     running = start()
     running.wait_until(running.workers)
-    (driver,) = [one for one in running.family.values() if "gate.engine.ray_driver" in one.cmdline()]
-    folder = Path(driver.cmdline()[-1])
+    folder = Path(running.driver().cmdline()[-1])
     running.process.kill()
     running.end()
     assert not folder.exists()
